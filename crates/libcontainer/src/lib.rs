@@ -1,0 +1,1 @@
+//! Makes and runs OCI containers: decides a plan from config.json, then carries it out.

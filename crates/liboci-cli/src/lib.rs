@@ -1,0 +1,1 @@
+//! The command line of an OCI runtime as types. No I/O.

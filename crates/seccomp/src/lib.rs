@@ -1,0 +1,1 @@
+//! Compiles the seccomp profile of a runtime configuration to BPF.

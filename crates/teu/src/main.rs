@@ -1,0 +1,2 @@
+//! The `teu` command.
+fn main() {}

@@ -1,0 +1,2 @@
+//! A black-box conformance suite for OCI runtimes.
+fn main() {}
