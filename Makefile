@@ -1,0 +1,65 @@
+# `make help` lists the targets. Everything that they write stays in target/, out/ and ./teu, except the caches of the
+# test machine and of the other runtimes, which live below $XDG_CACHE_HOME (~/.cache).
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+# What the suites drive: any OCI runtime.
+RUNTIME ?= $(CURDIR)/teu
+
+.DEFAULT_GOAL := build
+.PHONY: build install test unit-tests spec-tests compare lint demo runtime-tools vm test-vm bench setup clean help
+
+build: ## the release binary: ./teu, static, one file
+	@scripts/setup build
+	@scripts/build
+
+demo: ## build teu and show a container: its own hostname, PID 1 and root filesystem
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory build
+	@scripts/demo ./teu
+
+test: ## unit tests and the conformance suite, as root and as an ordinary user
+	@scripts/setup test
+	@$(MAKE) --no-print-directory build
+	@scripts/test
+
+unit-tests: ## the tests of all crates
+	@scripts/setup test
+	@scripts/unit-tests
+
+spec-tests: ## the conformance suite on $RUNTIME (any OCI runtime; default ./teu)
+	@scripts/setup test
+	@[ "$(RUNTIME)" != "$(CURDIR)/teu" ] || $(MAKE) --no-print-directory build
+	@RUNTIME="$(RUNTIME)" scripts/spec-tests
+
+compare: build ## the conformance suite on teu, runc and crun, as one matrix
+	@scripts/setup test
+	@scripts/spec-tests --compare
+
+lint: ## formatting, clippy, shell syntax
+	@scripts/setup build
+	@scripts/lint
+
+runtime-tools: build ## the OCI's own validation programs, on $RUNTIME, in a cgroup v1 view
+	@scripts/runtime-tools "$(RUNTIME)"
+
+vm: ## build the Debian test machine (qemu without KVM), and boot it once
+	@scripts/setup vm
+	@spec-tests/vm/vm build-once
+
+test-vm: build ## the conformance suite in the test machine: root with cgroupfs, root with systemd, an ordinary user
+	@scripts/setup vm
+	@spec-tests/vm/test-vm
+
+bench: build ## teu beside other runtimes; RUNTIMES='NAME=PATH ...' to choose them
+	@bench/bench $(RUNTIMES)
+
+install: ## put teu below $DESTDIR$PREFIX, with man pages, completions and examples; run `make` first
+	@[ -x teu ] || { echo 'make install: run make first' >&2; exit 1; }
+	@scripts/install "$(DESTDIR)$(PREFIX)"
+
+clean: ## remove what was built here
+	rm -rf target out teu
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS='	' read -r t d; do printf '  make %-14s %s\n' "$$t" "$$d"; done
