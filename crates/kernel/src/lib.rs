@@ -1,1 +1,20 @@
-//! The one door to the kernel: typed wrappers of the system calls that other crates lack, and the only unsafe code of the project.
+//! The one door to the kernel: typed wrappers of the system calls that std and nix lack, and the only unsafe code of the project.
+//!
+//! Every function takes borrowed descriptors and `&CStr`, returns [`Result`] with an [`Errno`], allocates nothing and takes no lock, so each can
+//! be called between clone and exec. Descriptors that a function makes are close-on-exec from birth.
+
+pub mod cred;
+mod errno;
+pub mod exec;
+pub mod file;
+pub mod io;
+pub mod keyring;
+pub mod mount;
+pub mod net;
+pub mod process;
+pub mod sched;
+pub mod socket;
+mod sys;
+pub mod tty;
+
+pub use errno::{Errno, Result};

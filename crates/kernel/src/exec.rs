@@ -1,0 +1,124 @@
+//! execve(2) and the string arrays that it takes.
+
+use crate::Errno;
+use crate::Result;
+use std::ffi::{CStr, CString, c_char};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// A NULL-terminated array of C strings, as execve takes it, built before clone so that nothing is allocated after it.
+#[derive(Debug)]
+pub struct StringArray {
+    strings: Vec<CString>,
+    /// Points into `strings`, then `spare` null slots, then the terminating null.
+    pointers: Vec<*const c_char>,
+}
+
+// SAFETY: the pointers point into the heap blocks of `strings`, which move and are dropped together with them; nothing is shared mutably.
+unsafe impl Send for StringArray {}
+// SAFETY: as above; shared references only read.
+unsafe impl Sync for StringArray {}
+
+impl StringArray {
+    /// An array of these strings, with room for `spare` more that [`StringArray::with_spare`] can fill later.
+    pub fn new(strings: Vec<CString>, spare: usize) -> StringArray {
+        let mut pointers: Vec<*const c_char> = Vec::with_capacity(strings.len() + spare + 1);
+        pointers.extend(strings.iter().map(|s| s.as_ptr()));
+        pointers.resize(strings.len() + spare + 1, std::ptr::null());
+        StringArray { strings, pointers }
+    }
+
+    /// The strings.
+    pub fn strings(&self) -> &[CString] {
+        &self.strings
+    }
+
+    /// Puts `string` into the first spare slot for the duration of `run`. Does not allocate.
+    ///
+    /// # Panics
+    /// If no slot is spare.
+    pub fn with_spare<R>(&mut self, string: &CStr, run: impl FnOnce(&StringArray) -> R) -> R {
+        let slot = self.strings.len();
+        assert!(slot + 1 < self.pointers.len(), "no spare slot");
+        self.pointers[slot] = string.as_ptr();
+        let result = run(self);
+        self.pointers[slot] = std::ptr::null();
+        result
+    }
+
+    fn as_ptr(&self) -> *const *const c_char {
+        self.pointers.as_ptr()
+    }
+}
+
+impl Clone for StringArray {
+    fn clone(&self) -> StringArray {
+        let spare = self.pointers.len() - 1 - self.strings.len();
+        StringArray::new(self.strings.clone(), spare)
+    }
+}
+
+/// execve(2). Returns only the error.
+pub fn execve(path: &CStr, argv: &StringArray, envp: &StringArray) -> Errno {
+    // SAFETY: path is NUL-terminated; both arrays are NULL-terminated arrays of live C strings.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execve,
+            path.as_ptr(),
+            argv.as_ptr(),
+            envp.as_ptr(),
+        )
+    };
+    Errno::last()
+}
+
+/// execveat(2) of the file that `fd` refers to. Returns only the error.
+pub fn fexecve(fd: BorrowedFd<'_>, argv: &StringArray, envp: &StringArray) -> Errno {
+    let empty = c"".as_ptr();
+    // SAFETY: the path is the empty C string; both arrays are NULL-terminated arrays of live C strings.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            fd.as_raw_fd(),
+            empty,
+            argv.as_ptr(),
+            envp.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    Errno::last()
+}
+
+/// This process' arguments and environment as C strings, for running the same command line again.
+///
+/// # Errors
+/// `EINVAL` if one holds a NUL byte, which the kernel does not produce.
+pub fn own_arguments() -> Result<(StringArray, StringArray)> {
+    use std::os::unix::ffi::OsStringExt;
+    let c = |s: std::ffi::OsString| CString::new(s.into_vec()).map_err(|_| Errno::EINVAL);
+    let argv = std::env::args_os().map(c).collect::<Result<Vec<_>>>()?;
+    let envp = std::env::vars_os()
+        .map(|(mut key, value)| {
+            key.push("=");
+            key.push(value);
+            c(key)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok((StringArray::new(argv, 0), StringArray::new(envp, 0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spare_slot_is_filled_only_while_it_is_lent() {
+        let mut array = StringArray::new(vec![c"A=1".to_owned()], 1);
+        array.with_spare(c"HOME=/", |a| {
+            // SAFETY: slot 1 holds the pointer of the literal.
+            assert_eq!(unsafe { CStr::from_ptr(a.pointers[1]) }, c"HOME=/");
+            assert!(a.pointers[2].is_null());
+        });
+        assert!(array.pointers[1].is_null());
+        assert_eq!(array.clone().pointers.len(), 3);
+    }
+}
