@@ -1,0 +1,411 @@
+//! What a test works with: a fresh bundle, a fresh state directory, and the runtime's commands.
+
+use crate::check::{Failure, Verdict, fail};
+use crate::inside::Inside;
+use crate::runtime::{Invocation, Output, Runtime};
+use crate::{config, host};
+use rustix::process::{Pid, WaitOptions, waitpid};
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long something that happens on its own may take.
+pub const PATIENCE: Duration = Duration::from_secs(8);
+
+/// One test's world.
+pub struct Context {
+    /// The runtime under test.
+    pub runtime: Runtime,
+    /// Whether the systemd cgroup driver is asked for.
+    pub systemd: bool,
+    /// A name that occurs nowhere else on the machine; container ids and cgroups start with it.
+    pub tag: String,
+    /// The test's own folder.
+    pub dir: PathBuf,
+    /// The config.json of the bundle; `create` and `run` write it out.
+    pub config: Value,
+    /// The payload on the host, for hooks and the like.
+    pub payload: PathBuf,
+    outputs: usize,
+    /// Standard output of the container that was created last.
+    pub container_stdout: PathBuf,
+}
+
+impl Context {
+    /// Makes the bundle and the state directory below `dir`.
+    pub fn new(
+        runtime: Runtime,
+        systemd: bool,
+        tag: &str,
+        dir: &Path,
+        payload: &Path,
+    ) -> Verdict<Context> {
+        fs::create_dir_all(dir.join("state"))?;
+        fs::set_permissions(dir.join("state"), fs::Permissions::from_mode(0o700))?;
+        fs::create_dir_all(dir.join("io"))?;
+        let rootless = !host::is_root();
+        let cgroups_path = match (rootless, systemd) {
+            (_, true) => Some(format!(
+                "{}:spectest:{tag}",
+                if rootless {
+                    "user.slice"
+                } else {
+                    "system.slice"
+                }
+            )),
+            (false, false) => Some(format!("/{tag}")),
+            (true, false) => None,
+        };
+        let context = Context {
+            config: config::default(&runtime.oci_version, cgroups_path.as_deref(), rootless),
+            runtime,
+            systemd,
+            tag: tag.to_string(),
+            dir: dir.to_path_buf(),
+            payload: payload.to_path_buf(),
+            outputs: 0,
+            container_stdout: PathBuf::new(),
+        };
+        context.make_rootfs(&context.rootfs())?;
+        Ok(context)
+    }
+
+    /// A small root filesystem: the payload, the usual folders, two users.
+    pub fn make_rootfs(&self, rootfs: &Path) -> Verdict {
+        for name in [
+            "proc",
+            "sys",
+            "dev",
+            "tmp",
+            "etc",
+            "bin",
+            "root",
+            "home/user",
+            "run",
+            "data",
+        ] {
+            fs::create_dir_all(rootfs.join(name))?;
+        }
+        fs::set_permissions(rootfs.join("tmp"), fs::Permissions::from_mode(0o1777))?;
+        if fs::hard_link(&self.payload, rootfs.join("payload")).is_err() {
+            fs::copy(&self.payload, rootfs.join("payload"))?;
+        }
+        fs::write(
+            rootfs.join("etc/passwd"),
+            "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n",
+        )?;
+        fs::write(rootfs.join("etc/group"), "root:x:0:\nuser:x:1000:\n")?;
+        Ok(())
+    }
+
+    /// The id of the test's first container.
+    pub fn id(&self) -> String {
+        self.tag.clone()
+    }
+
+    /// The bundle's folder.
+    pub fn bundle(&self) -> PathBuf {
+        self.dir.join("bundle")
+    }
+
+    /// The root filesystem's folder.
+    pub fn rootfs(&self) -> PathBuf {
+        self.bundle().join("rootfs")
+    }
+
+    /// The runtime's `--root`.
+    pub fn state_dir(&self) -> PathBuf {
+        self.dir.join("state")
+    }
+
+    /// Sets the container's arguments to the payload's.
+    pub fn args(&mut self, args: &[&str]) {
+        let mut all = vec!["/payload"];
+        all.extend_from_slice(args);
+        self.config["process"]["args"] = json!(all);
+    }
+
+    /// Writes config.json.
+    pub fn write_config(&self) -> Verdict {
+        fs::write(
+            self.bundle().join("config.json"),
+            serde_json::to_vec_pretty(&self.config)?,
+        )?;
+        Ok(())
+    }
+
+    /// `RUNTIME --root STATE args...`, not yet started.
+    pub fn command(&mut self, args: &[&str]) -> Verdict<Invocation> {
+        let state = self.state_dir();
+        let mut all: Vec<&str> = vec!["--root"];
+        let state = state.to_string_lossy().into_owned();
+        all.push(&state);
+        if self.systemd {
+            all.push("--systemd-cgroup");
+        }
+        all.extend_from_slice(args);
+        self.bare_command(&all)
+    }
+
+    /// `RUNTIME args...` without any global flag of the suite's.
+    pub fn bare_command(&mut self, args: &[&str]) -> Verdict<Invocation> {
+        self.outputs += 1;
+        let stdout = self.dir.join(format!("io/{}.out", self.outputs));
+        let stderr = self.dir.join(format!("io/{}.err", self.outputs));
+        let runtime = &self.runtime;
+        Ok(Invocation::new(&runtime.path, stdout, stderr)?
+            .args(&runtime.args)
+            .args(args))
+    }
+
+    /// Any other program, run with the same deadline.
+    pub fn program(&mut self, program: &str, args: &[&str]) -> Verdict<Output> {
+        self.outputs += 1;
+        let stdout = self.dir.join(format!("io/{}.out", self.outputs));
+        let stderr = self.dir.join(format!("io/{}.err", self.outputs));
+        Invocation::new(Path::new(program), stdout, stderr)?
+            .args(args)
+            .run()
+    }
+
+    /// Runs a command of the runtime to its end.
+    pub fn call(&mut self, args: &[&str]) -> Verdict<Output> {
+        self.command(args)?.run()
+    }
+
+    /// `create` with `flags`, whatever comes of it.
+    pub fn try_create_with(&mut self, flags: &[&str]) -> Verdict<Output> {
+        self.write_config()?;
+        let (id, bundle) = (self.id(), self.bundle().to_string_lossy().into_owned());
+        let pid_file = self.pid_file().to_string_lossy().into_owned();
+        let mut args = vec!["create", "--bundle", &bundle, "--pid-file", &pid_file];
+        args.extend_from_slice(flags);
+        args.push(&id);
+        let running = self.command(&args)?.spawn()?;
+        self.container_stdout = running.stdout.clone();
+        running.wait()
+    }
+
+    /// `create`, which must succeed.
+    pub fn create(&mut self) -> Verdict {
+        self.try_create_with(&[])?.success().map(|_| ())
+    }
+
+    /// `create`, which must fail and leave no container behind.
+    pub fn create_fails(&mut self) -> Verdict<Output> {
+        let output = self.try_create_with(&[])?.failure()?;
+        let id = self.id();
+        if self.call(&["state", &id])?.code == Some(0) {
+            return fail(format!(
+                "{}, yet `state` knows the container",
+                output.describe("failed")
+            ));
+        }
+        Ok(output)
+    }
+
+    /// Where `create` puts the pid.
+    pub fn pid_file(&self) -> PathBuf {
+        self.dir.join("pid")
+    }
+
+    /// The pid that `create` wrote.
+    pub fn pid(&self) -> Verdict<i32> {
+        let text = fs::read_to_string(self.pid_file())?;
+        text.trim()
+            .parse()
+            .map_err(|_| Failure::Fail(format!("the pid file has {text:?}")))
+    }
+
+    /// `start`, which must succeed.
+    pub fn start(&mut self) -> Verdict {
+        let id = self.id();
+        self.call(&["start", &id])?.success().map(|_| ())
+    }
+
+    /// `create` and `start` with the payload's arguments; answers the pid.
+    pub fn launch(&mut self, args: &[&str]) -> Verdict<i32> {
+        self.args(args);
+        self.create()?;
+        self.start()?;
+        self.pid()
+    }
+
+    /// `state`, parsed.
+    pub fn state(&mut self) -> Verdict<Value> {
+        let id = self.id();
+        let output = self.call(&["state", &id])?.success()?;
+        serde_json::from_str(&output.stdout).map_err(|error| {
+            Failure::Fail(format!(
+                "{}: {error}",
+                output.describe("did not print JSON")
+            ))
+        })
+    }
+
+    /// The `status` of the state.
+    pub fn status(&mut self) -> Verdict<String> {
+        Ok(self.state()?["status"]
+            .as_str()
+            .unwrap_or_default()
+            .to_string())
+    }
+
+    /// Polls until the status is `wanted`.
+    pub fn await_status(&mut self, wanted: &str) -> Verdict {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let seen = self.status()?;
+            if seen == wanted {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return fail(format!("the status stayed {seen:?}, expected {wanted:?}"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// `kill`, which must succeed.
+    pub fn kill(&mut self, signal: &str) -> Verdict {
+        let id = self.id();
+        self.call(&["kill", &id, signal])?.success().map(|_| ())
+    }
+
+    /// `delete`, which must succeed.
+    pub fn delete(&mut self) -> Verdict {
+        let id = self.id();
+        self.call(&["delete", &id])?.success().map(|_| ())
+    }
+
+    /// SIGKILL, wait, `delete`.
+    pub fn destroy(&mut self) -> Verdict {
+        self.kill("KILL")?;
+        self.await_status("stopped")?;
+        self.delete()
+    }
+
+    /// Waits for the container's process, which the suite adopted: the exit code, or 128 + signal.
+    pub fn await_exit(&self, pid: i32) -> Verdict<i32> {
+        let wanted = Pid::from_raw(pid);
+        poll_for(&format!("the end of process {pid}"), || {
+            let (_, status) = waitpid(wanted, WaitOptions::NOHANG).ok()??;
+            status
+                .exit_status()
+                .or_else(|| status.terminating_signal().map(|signal| 128 + signal))
+        })
+    }
+
+    /// `run` in the foreground with the payload's arguments, whatever comes of it.
+    pub fn try_run(&mut self, args: &[&str]) -> Verdict<Output> {
+        self.args(args);
+        self.try_run_with(&[])
+    }
+
+    /// `run` with `flags` and the arguments that the config has.
+    pub fn try_run_with(&mut self, flags: &[&str]) -> Verdict<Output> {
+        self.write_config()?;
+        let (id, bundle) = (self.id(), self.bundle().to_string_lossy().into_owned());
+        let mut all = vec!["run", "--bundle", &bundle];
+        all.extend_from_slice(flags);
+        all.push(&id);
+        self.call(&all)
+    }
+
+    /// `run` in the foreground, which must exit with 0.
+    pub fn run(&mut self, args: &[&str]) -> Verdict<Output> {
+        self.try_run(args)?.success()
+    }
+
+    /// Runs the payload's `inspect` and answers what it saw.
+    pub fn inspect(&mut self) -> Verdict<Inside> {
+        let output = self.run(&["inspect"])?;
+        Ok(Inside(json_line(&output)?))
+    }
+
+    /// Runs one attempt of the payload and answers its line.
+    pub fn attempt(&mut self, args: &[&str]) -> Verdict<Value> {
+        json_line(&self.run(args)?)
+    }
+
+    /// Runs attempts separated by `;` and answers all lines.
+    pub fn attempts(&mut self, args: &[&str]) -> Verdict<Vec<Value>> {
+        json_lines(&self.run(args)?)
+    }
+
+    /// `exec FLAGS ID /payload ARGS`, whatever comes of it.
+    pub fn try_exec(&mut self, flags: &[&str], args: &[&str]) -> Verdict<Output> {
+        let id = self.id();
+        let mut all = vec!["exec"];
+        all.extend_from_slice(flags);
+        all.extend_from_slice(&[&id, "/payload"]);
+        all.extend_from_slice(args);
+        self.call(&all)
+    }
+
+    /// What an exec'd `inspect` sees.
+    pub fn exec_inspect(&mut self, flags: &[&str]) -> Verdict<Inside> {
+        let output = self.try_exec(flags, &["inspect"])?.success()?;
+        Ok(Inside(json_line(&output)?))
+    }
+
+    /// `exec --process FILE ID` with the given process.
+    pub fn exec_process(&mut self, flags: &[&str], process: &Value) -> Verdict<Output> {
+        let file = self.dir.join("process.json");
+        fs::write(&file, serde_json::to_vec(process)?)?;
+        let (id, file) = (self.id(), file.to_string_lossy().into_owned());
+        let mut all = vec!["exec", "--process", &file];
+        all.extend_from_slice(flags);
+        all.push(&id);
+        self.call(&all)
+    }
+
+    /// Polls the container's standard output until `wanted` finds what it looks for.
+    pub fn await_output<T>(&self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> Verdict<T> {
+        let path = self.container_stdout.clone();
+        poll_for(what, || wanted(&fs::read_to_string(&path).ok()?))
+    }
+
+    /// Waits for the first whole JSON line on the container's standard output.
+    pub fn await_line(&self) -> Verdict<Value> {
+        self.await_output("a line from the container", |text| {
+            let (line, _) = text.split_once('\n')?;
+            serde_json::from_str(line).ok()
+        })
+    }
+}
+
+/// Polls until `probe` answers, within the usual patience.
+pub fn poll_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> Verdict<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = probe() {
+            return Ok(found);
+        }
+        if Instant::now() > deadline {
+            return fail(format!("waited {PATIENCE:?} in vain for {what}"));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// All JSON lines of standard output.
+pub fn json_lines(output: &Output) -> Verdict<Vec<Value>> {
+    let lines: Result<Vec<Value>, _> = output.stdout.lines().map(serde_json::from_str).collect();
+    lines.map_err(|error| {
+        Failure::Fail(format!(
+            "{}: {error}",
+            output.describe("did not print JSON lines")
+        ))
+    })
+}
+
+/// The first JSON line of standard output.
+pub fn json_line(output: &Output) -> Verdict<Value> {
+    match json_lines(output)?.into_iter().next() {
+        Some(value) => Ok(value),
+        None => fail(output.describe("printed nothing")),
+    }
+}

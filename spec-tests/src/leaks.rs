@@ -1,0 +1,188 @@
+//! What must not be left behind: processes, mounts, cgroups, entries of the state directory, keyrings.
+
+use crate::context::Context;
+use rustix::mount::{UnmountFlags, unmount};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The mount table before the test.
+pub struct Before {
+    mounts: Vec<String>,
+}
+
+impl Before {
+    /// Remembers what is there now.
+    pub fn now() -> Before {
+        Before {
+            mounts: mount_points(),
+        }
+    }
+
+    /// What the test left, one sentence each. Things that go away by themselves are given a moment.
+    pub fn leaks(&self, context: &Context) -> Vec<String> {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        loop {
+            let mut found = Vec::new();
+            found.extend(processes());
+            found.extend(
+                self.new_mounts()
+                    .into_iter()
+                    .map(|point| format!("mount at {point}")),
+            );
+            found.extend(
+                cgroups(&context.tag)
+                    .into_iter()
+                    .map(|dir| format!("cgroup {}", dir.display())),
+            );
+            found.extend(state_entries(&context.state_dir(), &context.tag));
+            found.extend(keyrings(&context.tag));
+            if found.is_empty() || Instant::now() > deadline {
+                return found;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn new_mounts(&self) -> Vec<String> {
+        mount_points()
+            .into_iter()
+            .filter(|point| !self.mounts.contains(point))
+            .collect()
+    }
+
+    /// Ends and removes what is left, so that the next test starts clean.
+    pub fn clean(&self, context: &Context) {
+        for pid in children() {
+            if let Some(pid) = Pid::from_raw(pid) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while !processes().is_empty() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        for point in self.new_mounts().iter().rev() {
+            let _ = unmount(point.as_str(), UnmountFlags::DETACH);
+        }
+        remove_cgroups(&context.tag);
+    }
+}
+
+/// Removes every cgroup whose path has `tag`, killing what is in it.
+pub fn remove_cgroups(tag: &str) {
+    let deadline = Instant::now() + Duration::from_secs(3);
+    loop {
+        let mut left = cgroups(tag);
+        if left.is_empty() || Instant::now() > deadline {
+            return;
+        }
+        left.sort_by_key(|dir| std::cmp::Reverse(dir.components().count()));
+        for dir in left {
+            let _ = fs::write(dir.join("freezer.state"), "THAWED");
+            let _ = fs::write(dir.join("cgroup.freeze"), "0");
+            for pid in fs::read_to_string(dir.join("cgroup.procs"))
+                .unwrap_or_default()
+                .lines()
+            {
+                if let Some(pid) = pid.parse().ok().and_then(Pid::from_raw) {
+                    let _ = kill_process(pid, Signal::KILL);
+                }
+            }
+            let _ = fs::remove_dir(&dir);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn mount_points() -> Vec<String> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    table
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(str::to_string)
+        .collect()
+}
+
+/// Children that are still alive, after reaping those that ended. Whatever a runtime orphans becomes a child of the
+/// worker, which is a subreaper.
+fn processes() -> Vec<String> {
+    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+    children()
+        .into_iter()
+        .map(|pid| {
+            let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command).replace('\0', " ");
+            format!("process {pid} ({})", command.trim())
+        })
+        .collect()
+}
+
+fn children() -> Vec<i32> {
+    let me = std::process::id();
+    fs::read_to_string(format!("/proc/{me}/task/{me}/children"))
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
+}
+
+/// Every cgroup folder, in any hierarchy, whose name has `tag`.
+fn cgroups(tag: &str) -> Vec<PathBuf> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mut found = Vec::new();
+    for line in table
+        .lines()
+        .filter(|line| line.contains(" - cgroup ") || line.contains(" - cgroup2 "))
+    {
+        if let Some(point) = line.split(' ').nth(4) {
+            walk(Path::new(point), tag, false, 6, &mut found);
+        }
+    }
+    found
+}
+
+fn walk(dir: &Path, tag: &str, below: bool, depth: usize, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+    {
+        let ours = below || has_tag(&entry.file_name().to_string_lossy(), tag);
+        if ours {
+            found.push(entry.path());
+        }
+        if depth > 0 {
+            walk(&entry.path(), tag, ours, depth - 1, found);
+        }
+    }
+}
+
+/// Whether `name` has the tag as a whole word: test 1 must not find what belongs to test 10.
+fn has_tag(name: &str, tag: &str) -> bool {
+    name.match_indices(tag)
+        .any(|(at, _)| !name[at + tag.len()..].starts_with(|c: char| c.is_ascii_digit()))
+}
+
+fn state_entries(dir: &Path, tag: &str) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| has_tag(name, tag))
+        .map(|name| format!("state entry {name}"))
+        .collect()
+}
+
+fn keyrings(tag: &str) -> Vec<String> {
+    let keys = fs::read_to_string("/proc/keys").unwrap_or_default();
+    keys.lines()
+        .filter(|line| has_tag(line, tag))
+        .map(|line| format!("key {line}"))
+        .collect()
+}

@@ -1,0 +1,285 @@
+//! A runtime under test: where it is, what it is called in reports, and how one of its commands is run with a
+//! deadline.
+
+use crate::check::{Verdict, fail};
+use crate::view::View;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use std::fs::{self, File};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// How long one command of a runtime may take before it counts as hung.
+pub const COMMAND_DEADLINE: Duration = Duration::from_secs(12);
+
+/// `NAME=PATH[,oci-version=V][,view=v1|v2|host][,arg=--flag]...`, as given to `--runtime`.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    /// What reports call it.
+    pub name: String,
+    /// The program.
+    pub path: PathBuf,
+    /// Global arguments before every command.
+    pub args: Vec<String>,
+    /// The `ociVersion` written into every config.json.
+    pub oci_version: String,
+    /// The cgroup hierarchy that it is shown.
+    pub view: View,
+    /// The text this was parsed from, for handing it on to a worker.
+    pub text: String,
+}
+
+impl Runtime {
+    /// Parses the option's value.
+    pub fn parse(text: &str) -> Result<Runtime, String> {
+        let mut parts = text.split(',');
+        let first = parts.next().unwrap_or_default();
+        let (name, path) = match first.split_once('=') {
+            Some((name, path)) => (name.to_string(), path),
+            None => (
+                Path::new(first)
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+                first,
+            ),
+        };
+        let found = find(path).ok_or_else(|| format!("no program {path:?}"))?;
+        let mut runtime = Runtime {
+            name,
+            path: found,
+            args: Vec::new(),
+            oci_version: "1.3.0".to_string(),
+            view: View::Host,
+            text: text.to_string(),
+        };
+        for part in parts {
+            match part.split_once('=') {
+                Some(("oci-version", version)) => runtime.oci_version = version.to_string(),
+                Some(("view", view)) => runtime.view = View::parse(view)?,
+                Some(("arg", arg)) => runtime.args.push(arg.to_string()),
+                _ => return Err(format!("{part:?} is not oci-version=, view= or arg=")),
+            }
+        }
+        Ok(runtime)
+    }
+}
+
+/// An absolute path for `name`, by the rules of the shell.
+fn find(name: &str) -> Option<PathBuf> {
+    if name.contains('/') {
+        return fs::canonicalize(name).ok();
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file())
+}
+
+/// What a command left behind.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    /// The exit code, when it exited.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Standard output, lossy UTF-8.
+    pub stdout: String,
+    /// Standard error, lossy UTF-8.
+    pub stderr: String,
+    /// The command line, for messages.
+    pub command: String,
+}
+
+impl Output {
+    /// Fails unless the command exited with 0.
+    pub fn success(self) -> Verdict<Output> {
+        if self.code == Some(0) {
+            Ok(self)
+        } else {
+            fail(self.describe("did not succeed"))
+        }
+    }
+
+    /// Fails unless the command exited with a code that is not 0; a death by signal is no answer either.
+    pub fn failure(self) -> Verdict<Output> {
+        match self.code {
+            Some(code) if code != 0 => Ok(self),
+            _ => fail(self.describe("should have failed")),
+        }
+    }
+
+    /// Fails unless the exit code is `code`.
+    pub fn exits(self, code: i32) -> Verdict<Output> {
+        if self.code == Some(code) {
+            Ok(self)
+        } else {
+            fail(self.describe(&format!("should have exited with {code}")))
+        }
+    }
+
+    /// Fails unless standard error, in lower case, contains one of the texts.
+    pub fn says(self, texts: &[&str]) -> Verdict<Output> {
+        let stderr = self.stderr.to_lowercase();
+        if texts
+            .iter()
+            .any(|text| stderr.contains(&text.to_lowercase()))
+        {
+            Ok(self)
+        } else {
+            fail(self.describe(&format!("should have said one of {texts:?}")))
+        }
+    }
+
+    /// One line: the command, what is wrong, how it ended and what it printed.
+    pub fn describe(&self, wrong: &str) -> String {
+        let end = match (self.code, self.signal) {
+            (Some(code), _) => format!("exit {code}"),
+            (None, Some(signal)) => format!("signal {signal}"),
+            (None, None) => "no status".to_string(),
+        };
+        let clip = |text: &str| text.trim().chars().take(600).collect::<String>();
+        format!(
+            "`{}` {wrong} ({end}); stdout {:?}, stderr {:?}",
+            self.command,
+            clip(&self.stdout),
+            clip(&self.stderr)
+        )
+    }
+}
+
+/// A command that is being put together.
+pub struct Invocation {
+    /// The command; tests may change its environment, folder and the like.
+    pub command: Command,
+    stdout: PathBuf,
+    stderr: PathBuf,
+    deadline: Duration,
+}
+
+impl Invocation {
+    /// `program args...` with empty standard input and output into the two files. Files, not pipes: a container
+    /// that is left running must not keep the suite waiting for an end of file.
+    pub fn new(program: &Path, stdout: PathBuf, stderr: PathBuf) -> Verdict<Invocation> {
+        let mut command = Command::new(program);
+        command
+            .stdin(Stdio::null())
+            .stdout(File::create(&stdout)?)
+            .stderr(File::create(&stderr)?)
+            .process_group(0);
+        Ok(Invocation {
+            command,
+            stdout,
+            stderr,
+            deadline: COMMAND_DEADLINE,
+        })
+    }
+
+    /// Appends arguments.
+    pub fn args<S: AsRef<std::ffi::OsStr>>(
+        mut self,
+        args: impl IntoIterator<Item = S>,
+    ) -> Invocation {
+        self.command.args(args);
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, key: &str, value: impl AsRef<std::ffi::OsStr>) -> Invocation {
+        self.command.env(key, value);
+        self
+    }
+
+    /// Takes standard input from a file.
+    pub fn stdin(mut self, file: impl Into<Stdio>) -> Invocation {
+        self.command.stdin(file);
+        self
+    }
+
+    /// Runs in another folder.
+    pub fn current_dir(mut self, dir: &Path) -> Invocation {
+        self.command.current_dir(dir);
+        self
+    }
+
+    /// Starts the command and leaves it to the test.
+    pub fn spawn(mut self) -> Verdict<Running> {
+        let child = self.command.spawn()?;
+        Ok(Running {
+            child,
+            text: format!("{:?}", self.command).replace('"', ""),
+            stdout: self.stdout,
+            stderr: self.stderr,
+            deadline: self.deadline,
+        })
+    }
+
+    /// Runs the command to its end.
+    pub fn run(self) -> Verdict<Output> {
+        self.spawn()?.wait()
+    }
+}
+
+/// A command that was started.
+pub struct Running {
+    /// The process.
+    pub child: Child,
+    text: String,
+    /// Where its standard output goes.
+    pub stdout: PathBuf,
+    stderr: PathBuf,
+    deadline: Duration,
+}
+
+impl Running {
+    /// The process id.
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for the end, and kills the whole process group when the deadline passes.
+    pub fn wait(mut self) -> Verdict<Output> {
+        let pid = Pid::from_child(&self.child);
+        let ended = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(fd) => {
+                let timeout = Timespec {
+                    tv_sec: self.deadline.as_secs() as i64,
+                    tv_nsec: 0,
+                };
+                poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&timeout)).is_ok_and(|n| n > 0)
+            }
+            Err(_) => true,
+        };
+        if !ended {
+            let _ = kill_process_group(pid, Signal::KILL);
+            let _ = self.child.wait();
+            let stderr = read(&self.stderr);
+            return fail(format!(
+                "`{}` did not end within {:?} and was killed; stderr {stderr:?}",
+                self.text, self.deadline
+            ));
+        }
+        let status = self.child.wait()?;
+        Ok(Output {
+            code: status.code(),
+            signal: status.signal(),
+            stdout: read(&self.stdout),
+            stderr: read(&self.stderr),
+            command: self.text,
+        })
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read(path)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
+}

@@ -1,0 +1,127 @@
+//! Which cgroup hierarchy a runtime is shown. On a machine with version 1 controllers a pure view of either version
+//! can be had in a private mount namespace; the machine's own mounts stay as they are.
+
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
+};
+use rustix::thread::UnshareFlags;
+use std::fs;
+use std::io;
+
+const CGROUP_ROOT: &str = "/sys/fs/cgroup";
+
+/// The three ways to see `/sys/fs/cgroup`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// As the machine has it.
+    Host,
+    /// A tmpfs with one mount per version 1 controller and nothing of version 2.
+    V1,
+    /// One cgroup2 mount.
+    V2,
+}
+
+impl View {
+    /// Parses `host`, `v1` or `v2`.
+    pub fn parse(text: &str) -> Result<View, String> {
+        match text {
+            "host" => Ok(View::Host),
+            "v1" => Ok(View::V1),
+            "v2" => Ok(View::V2),
+            _ => Err(format!("the view {text:?} is not host, v1 or v2")),
+        }
+    }
+}
+
+/// Moves this process into new namespaces.
+#[allow(deprecated)] // deprecated for CLONE_FILES, which is about descriptors; namespaces cannot break memory safety
+pub fn unshare(flags: UnshareFlags) -> io::Result<()> {
+    Ok(rustix::thread::unshare(flags)?)
+}
+
+/// Gives this process a mount namespace of its own, private to it, with the view in place.
+pub fn enter(view: View) -> io::Result<()> {
+    unshare(UnshareFlags::NEWNS)?;
+    mount_change(
+        "/",
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )?;
+    if view == View::Host {
+        return Ok(());
+    }
+    let hierarchies = v1_hierarchies()?;
+    unmount_below(CGROUP_ROOT)?;
+    if view == View::V2 {
+        return Ok(mount(
+            "cgroup2",
+            CGROUP_ROOT,
+            "cgroup2",
+            MountFlags::empty(),
+            None,
+        )?);
+    }
+    mount(
+        "tmpfs",
+        CGROUP_ROOT,
+        "tmpfs",
+        MountFlags::empty(),
+        Some(c"mode=755"),
+    )?;
+    for options in hierarchies {
+        let name = options.strip_prefix("none,name=").unwrap_or(&options);
+        let target = format!("{CGROUP_ROOT}/{name}");
+        fs::create_dir(&target)?;
+        let data = std::ffi::CString::new(options.as_str()).map_err(io::Error::other)?;
+        mount(
+            "cgroup",
+            target,
+            "cgroup",
+            MountFlags::empty(),
+            Some(data.as_c_str()),
+        )?;
+    }
+    Ok(())
+}
+
+/// The mount options that select each version 1 hierarchy, from what is mounted now.
+fn v1_hierarchies() -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for line in fs::read_to_string("/proc/self/mountinfo")?.lines() {
+        let Some((_, tail)) = line.split_once(" - cgroup ") else {
+            continue;
+        };
+        let super_options = tail.rsplit(' ').next().unwrap_or_default();
+        let skip = ["rw", "ro", "xattr", "noprefix", "clone_children"];
+        let select: Vec<&str> = super_options
+            .split(',')
+            .filter(|o| !skip.contains(o) && !o.starts_with("release_agent="))
+            .collect();
+        let options = match select.as_slice() {
+            [name] if name.starts_with("name=") => format!("none,{name}"),
+            _ => select.join(","),
+        };
+        if !found.contains(&options) {
+            found.push(options);
+        }
+    }
+    Ok(found)
+}
+
+/// Unmounts everything at and below `root`, the newest mount first.
+fn unmount_below(root: &str) -> io::Result<()> {
+    let table = fs::read_to_string("/proc/self/mountinfo")?;
+    let points: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .filter(|point| {
+            *point == root
+                || point
+                    .strip_prefix(root)
+                    .is_some_and(|rest| rest.starts_with('/'))
+        })
+        .collect();
+    for point in points.iter().rev() {
+        unmount(*point, UnmountFlags::DETACH)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! One test in a process of its own: a private mount namespace, the subreaper of everything the runtime starts.
+
+use crate::check::{Failure, Verdict};
+use crate::context::Context;
+use crate::leaks::Before;
+use crate::runtime::Runtime;
+use crate::table::Test;
+use crate::{host, view};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Where a worker finds its things, and what to call them.
+pub struct Errand<'a> {
+    /// The runtime under test.
+    pub runtime: Runtime,
+    /// Whether the systemd cgroup driver is asked for.
+    pub systemd: bool,
+    /// The test's tag.
+    pub tag: &'a str,
+    /// The test's folder, which does not exist yet.
+    pub dir: &'a Path,
+    /// The payload.
+    pub payload: &'a Path,
+}
+
+/// Runs the test and writes the verdict to `result.json` in the test's folder.
+pub fn work(test: &Test, errand: Errand<'_>) -> std::io::Result<()> {
+    std::fs::create_dir_all(errand.dir)?;
+    let result = errand.dir.join("result.json");
+    let verdict = match judge(test, errand) {
+        Ok(()) => json!({"verdict": "pass"}),
+        Err(Failure::Fail(text)) => json!({"verdict": "fail", "text": text}),
+        Err(Failure::Skip(text)) => json!({"verdict": "skip", "text": text}),
+    };
+    std::fs::write(result, verdict.to_string())
+}
+
+fn judge(test: &Test, errand: Errand<'_>) -> Verdict {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    if host::is_root() {
+        view::enter(errand.runtime.view)?;
+    }
+    if let Some(reason) = test
+        .needs
+        .iter()
+        .find_map(|need| need.missing(errand.systemd))
+    {
+        return Err(Failure::Skip(reason));
+    }
+    let mut context = Context::new(
+        errand.runtime,
+        errand.systemd,
+        errand.tag,
+        errand.dir,
+        errand.payload,
+    )?;
+    let before = Before::now();
+    let verdict = (test.body)(&mut context);
+    remove_containers(&mut context);
+    let leaks = before.leaks(&context);
+    before.clean(&context);
+    match (verdict, leaks.is_empty()) {
+        (Ok(()), false) => Err(Failure::Fail(format!("left behind: {}", leaks.join(", ")))),
+        (Err(Failure::Fail(text)), false) => Err(Failure::Fail(format!(
+            "{text}; also left behind: {}",
+            leaks.join(", ")
+        ))),
+        (verdict, _) => verdict,
+    }
+}
+
+/// What an engine does at last with containers that are still there: `delete --force`.
+fn remove_containers(context: &mut Context) {
+    let Ok(entries) = std::fs::read_dir(context.state_dir()) else {
+        return;
+    };
+    let ids: Vec<String> = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with(&context.tag))
+        .collect();
+    for id in ids {
+        let _ = context.call(&["delete", "--force", &id]);
+    }
+}
+
+/// The verdict that a worker wrote, or `None` when it died before.
+pub fn read_result(dir: &Path) -> Option<(String, String)> {
+    let value: Value =
+        serde_json::from_slice(&std::fs::read(dir.join("result.json")).ok()?).ok()?;
+    Some((
+        value["verdict"].as_str()?.to_string(),
+        value["text"].as_str().unwrap_or_default().to_string(),
+    ))
+}
