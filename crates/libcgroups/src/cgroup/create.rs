@@ -1,0 +1,388 @@
+//! Making a cgroup: directories, then limits, then the door for the first process.
+
+use super::Cgroup;
+use crate::error::{Error, Result};
+use crate::fs;
+use crate::plan::{Driver, EntryKind, Plan, PlannedDir, RecordedDir};
+use crate::wait::Backoff;
+use crate::write::{Missing, Write};
+use kernel::{Errno, file};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Controllers that every workload gets, limits or not: engines read the statistics.
+const BASIC: [&str; 5] = ["cpuset", "cpu", "io", "memory", "pids"];
+
+impl Cgroup {
+    /// Carries the plan out: makes the directories and sets the limits, so that a process is limited from its first instruction.
+    ///
+    /// A cgroup that is there already must be empty and not frozen. On an error, exactly what was made is removed again, for which `deadline`
+    /// is the limit. With the systemd driver nothing is made yet: a unit needs a process, see [`Cgroup::start_unit`].
+    pub fn create(plan: &Plan, deadline: Instant) -> Result<Cgroup> {
+        let mut cgroup = Cgroup::open(&plan.record());
+        if plan.driver != Driver::Cgroupfs {
+            cgroup.kind = plan.entry();
+            return Ok(cgroup);
+        }
+        let mut made = Vec::new();
+        let built =
+            plan.dirs
+                .iter()
+                .try_for_each(|planned| match cgroup.build(plan, planned, &mut made) {
+                    Err(e) if plan.optional && denied(&e) && !limits(planned) => {
+                        cgroup.record.dirs.retain(|d| *d != planned.dir);
+                        cgroup.warnings.push(format!(
+                            "going on without a cgroup in {}: {e}",
+                            planned.dir.mountpoint.display()
+                        ));
+                        Ok(())
+                    }
+                    Err(e) if plan.rootless && denied(&e) => Err(e.with_hint(DELEGATION)),
+                    other => other,
+                });
+        if let Err(e) = built {
+            undo(&made, deadline);
+            return Err(e);
+        }
+        cgroup.settle_entry();
+        Ok(cgroup)
+    }
+
+    /// One directory. What it makes is appended to `made`, also when it fails.
+    fn build(&mut self, plan: &Plan, planned: &PlannedDir, made: &mut Vec<PathBuf>) -> Result<()> {
+        let dir = &planned.dir;
+        let fresh = make(dir, made)?;
+        if fresh {
+            refuse_frozen_parent(dir)?;
+        } else {
+            refuse_used(dir)?;
+        }
+        self.fit_out(plan, planned, fresh)
+    }
+
+    /// Limits and devices of a directory that is there, and the descriptors by which processes enter it.
+    pub(super) fn fit_out(&mut self, plan: &Plan, planned: &PlannedDir, fresh: bool) -> Result<()> {
+        let dir = &planned.dir;
+        if dir.is_v2() {
+            enable_controllers(dir, &planned.writes)?;
+        } else if dir.has("cpuset") {
+            inherit_cpuset(dir, &planned.writes)?;
+        }
+        for write in planned.writes.iter().filter(|w| !(fresh && w.is_default)) {
+            apply(dir, write)?;
+        }
+        let devices = planned.devices.as_ref();
+        if !dir.is_v2() {
+            if let Some(policy) = devices {
+                super::devices::write_v1(dir, policy).or_else(|e| tolerate(plan.rootless, e))?;
+            }
+            let path = dir.join("tasks");
+            self.tasks.push(
+                fs::open_for_writing(&path)
+                    .map_err(|e| Error::sys(format!("open {}", path.display()), e))?,
+            );
+            return Ok(());
+        }
+        let path = dir.full();
+        let fd =
+            fs::open_dir(&path).map_err(|e| Error::sys(format!("open {}", path.display()), e))?;
+        if let Some(policy) = devices {
+            super::devices::attach(&path, &fd, policy, fresh)
+                .or_else(|e| tolerate(plan.rootless, e))?;
+        }
+        if let Some(uid) = plan.delegate_to {
+            delegate(dir, uid)?;
+        }
+        self.into = Some(fd);
+        Ok(())
+    }
+}
+
+const DELEGATION: &str = "this user may not change that cgroup: run in a delegated one (systemd-run --user --scope -p Delegate=yes), \
+     or use the systemd driver, or set no limits and no cgroupsPath";
+
+/// Removes what was made, the last first. The error that led here matters more than one from here.
+pub(super) fn undo(made: &[PathBuf], deadline: Instant) {
+    let mut backoff = Backoff::until(deadline);
+    for dir in made.iter().rev() {
+        while fs::rmdir(dir) == Err(Errno::EBUSY) && backoff.wait() {}
+    }
+}
+
+fn denied(e: &Error) -> bool {
+    matches!(e.errno(), Some(Errno::EACCES | Errno::EPERM | Errno::EROFS))
+}
+
+/// Whoever is not root can not control devices, and can not open any that matter either.
+fn tolerate(rootless: bool, e: Error) -> Result<()> {
+    if rootless && denied(&e) {
+        Ok(())
+    } else {
+        Err(e)
+    }
+}
+
+fn limits(planned: &PlannedDir) -> bool {
+    planned.writes.iter().any(|w| !w.is_default)
+}
+
+/// Makes the directory; its parents only when the kernel says that they are missing. True when it was not there before.
+fn make(dir: &RecordedDir, made: &mut Vec<PathBuf>) -> Result<bool> {
+    let path = dir.full();
+    let result = match fs::mkdir(&path) {
+        Err(Errno::ENOENT) => {
+            for parent in parents(dir) {
+                match fs::mkdir(&parent) {
+                    Ok(()) => made.push(parent),
+                    Err(Errno::EEXIST) => {}
+                    Err(e) => return Err(mkdir_error(&parent, e)),
+                }
+            }
+            fs::mkdir(&path)
+        }
+        other => other,
+    };
+    match result {
+        Ok(()) => {
+            made.push(path);
+            Ok(true)
+        }
+        Err(Errno::EEXIST) => Ok(false),
+        Err(e) => Err(mkdir_error(&path, e)),
+    }
+}
+
+fn mkdir_error(path: &Path, e: Errno) -> Error {
+    let error = Error::sys(format!("mkdir {}", path.display()), e).with_field("/linux/cgroupsPath");
+    match e {
+        Errno::EAGAIN => {
+            error.with_hint("a parent's cgroup.max.depth or cgroup.max.descendants is reached")
+        }
+        Errno::ENOSPC => error.with_hint(
+            "the kernel has no more cgroups to give, or a cpuset above has no processors left",
+        ),
+        _ => error,
+    }
+}
+
+/// The directories between the mount point and the cgroup, from the top, without either.
+fn parents(dir: &RecordedDir) -> impl Iterator<Item = PathBuf> + '_ {
+    let ends = dir.path.match_indices('/').map(|(i, _)| i).skip(1);
+    ends.map(|end| {
+        RecordedDir {
+            path: dir.path[..end].to_owned(),
+            ..dir.clone()
+        }
+        .full()
+    })
+}
+
+/// A cgroup that was there before belongs to somebody if it holds processes, and holds newcomers up if it is frozen.
+fn refuse_used(dir: &RecordedDir) -> Result<()> {
+    let path = dir.join("cgroup.procs");
+    let procs = match fs::read(&path) {
+        // Reading the processes of a threaded cgroup is refused; they are listed where its domain is.
+        Err(Errno::EOPNOTSUPP) => String::new(),
+        other => other.map_err(|e| Error::sys(format!("read {}", path.display()), e))?,
+    };
+    let count = procs.lines().count();
+    if count > 0 {
+        let message = format!(
+            "container's cgroup is not empty: {count} process(es) found in {}",
+            dir.full().display()
+        );
+        return Err(Error::refuse("/linux/cgroupsPath", message));
+    }
+    refuse_frozen(dir)
+}
+
+/// A new cgroup below a frozen one is frozen. Below the root there is no such parent, and nothing to ask.
+fn refuse_frozen_parent(dir: &RecordedDir) -> Result<()> {
+    if dir.path.rfind('/') == Some(0) {
+        Ok(())
+    } else {
+        refuse_frozen(dir)
+    }
+}
+
+fn refuse_frozen(dir: &RecordedDir) -> Result<()> {
+    if super::freeze::is_frozen(dir)? {
+        let message = format!(
+            "container's cgroup unexpectedly frozen: {}",
+            dir.full().display()
+        );
+        return Err(
+            Error::refuse("/linux/cgroupsPath", message).with_hint("thaw it or its parents first")
+        );
+    }
+    Ok(())
+}
+
+/// Writes one value.
+pub(super) fn apply(dir: &RecordedDir, write: &Write) -> Result<()> {
+    let path = dir.join(&write.file);
+    match (fs::write(&path, &write.value), &write.missing) {
+        (Ok(()), _) => Ok(()),
+        (Err(Errno::ENOENT), Missing::Skip) => Ok(()),
+        (Err(Errno::ENOENT), Missing::Instead(other)) => apply(dir, other),
+        (Err(e), _) => Err(write_error(dir, write, e)),
+    }
+}
+
+pub(super) fn write_error(dir: &RecordedDir, write: &Write, e: Errno) -> Error {
+    let path = dir.join(&write.file);
+    let error = Error::sys(format!("write {:?} to {}", write.value, path.display()), e)
+        .with_field(write.field.clone());
+    match e {
+        Errno::ENOENT if dir.is_v2() => {
+            let controller = write.file.split('.').next().unwrap_or_default();
+            error.with_hint(format!(
+                "the {controller} controller is missing there: the kernel lacks it, or a parent does not pass it on in cgroup.subtree_control"
+            ))
+        }
+        Errno::ENOENT => error.with_hint("this kernel has no such file"),
+        _ => error,
+    }
+}
+
+/// Hands controllers down, level by level, from the root of the tree to the cgroup.
+///
+/// Costs one read where everything is in place. A level that refuses is passed over: the write that needs the controller then fails and names
+/// its field, and without limits nothing needs to fail.
+fn enable_controllers(dir: &RecordedDir, writes: &[Write]) -> Result<()> {
+    let has = list(&dir.join("cgroup.controllers"))?;
+    let wanted = |c: &str| has.split_whitespace().any(|h| h == c);
+    let core = ["cgroup", "irq"];
+    let needed = writes
+        .iter()
+        .filter_map(|w| w.file.split('.').next())
+        .filter(|c| !core.contains(c));
+    if BASIC.into_iter().all(wanted) && needed.into_iter().all(wanted) {
+        return Ok(());
+    }
+    let root = RecordedDir {
+        path: String::new(),
+        ..dir.clone()
+    };
+    for level in std::iter::once(root.full()).chain(parents(dir)) {
+        let available = list(&level.join("cgroup.controllers"))?;
+        if available.trim().is_empty() {
+            break;
+        }
+        let enabled = list(&level.join("cgroup.subtree_control"))?;
+        let missing: Vec<String> = available
+            .split_whitespace()
+            .filter(|c| !enabled.split_whitespace().any(|e| e == *c))
+            .map(|c| format!("+{c}"))
+            .collect();
+        let file = level.join("cgroup.subtree_control");
+        if !missing.is_empty() && fs::write(&file, &missing.join(" ")).is_err() {
+            for controller in &missing {
+                let _ = fs::write(&file, controller);
+            }
+        }
+    }
+    if dir.path.rfind('/') == Some(0) {
+        Ok(())
+    } else {
+        settle_type(dir, writes)
+    }
+}
+
+fn list(path: &Path) -> Result<String> {
+    fs::read(path).map_err(|e| Error::sys(format!("read {}", path.display()), e))
+}
+
+/// Below a threaded cgroup a new one is `domain invalid` until it is made threaded too (cgroup-v2.rst, "Threads").
+fn settle_type(dir: &RecordedDir, writes: &[Write]) -> Result<()> {
+    let kind = list(&dir.join("cgroup.type"))?;
+    if kind.trim() != "domain invalid" {
+        return Ok(());
+    }
+    let domain_only = |w: &&Write| {
+        ["memory.", "io.", "hugetlb.", "rdma.", "misc."]
+            .iter()
+            .any(|p| w.file.starts_with(p))
+    };
+    if let Some(w) = writes.iter().find(domain_only) {
+        let message = format!(
+            "{} is below a threaded cgroup, where {} does not exist",
+            dir.full().display(),
+            w.file
+        );
+        return Err(Error::refuse(w.field.clone(), message)
+            .with_hint("name a cgroupsPath that is not below a threaded cgroup"));
+    }
+    let path = dir.join("cgroup.type");
+    fs::write(&path, "threaded")
+        .map_err(|e| Error::sys(format!("write \"threaded\" to {}", path.display()), e))
+}
+
+/// A new v1 cpuset is empty, and takes no tasks until it has processors and memory nodes (cgroup-v1/cpusets.rst).
+fn inherit_cpuset(dir: &RecordedDir, writes: &[Write]) -> Result<()> {
+    let new: Vec<PathBuf> = parents(dir).collect();
+    let leaf = dir.full();
+    for name in ["cpuset.cpus", "cpuset.mems"] {
+        if !writes.iter().any(|w| w.file == name) {
+            copy_down(&dir.mountpoint, &leaf, name)?;
+        } else if let Some(parent) = new.last() {
+            copy_down(&dir.mountpoint, parent, name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives `dir` its parent's value, and the parent its own parent's, where they are empty.
+fn copy_down(top: &Path, dir: &Path, name: &str) -> Result<()> {
+    let Some(parent) = dir.parent().filter(|_| dir != top) else {
+        return Ok(());
+    };
+    let mut value = list(&parent.join(name))?;
+    if value.trim().is_empty() {
+        copy_down(top, parent, name)?;
+        value = list(&parent.join(name))?;
+    }
+    let path = dir.join(name);
+    fs::write(&path, value.trim_end()).map_err(|e| {
+        Error::sys(
+            format!("write {:?} to {}", value.trim_end(), path.display()),
+            e,
+        )
+    })
+}
+
+/// Gives the directory and the files that the kernel names for it to `uid` (cgroup-v2.rst, "Model of Delegation"; runtime-spec, "Cgroup
+/// ownership").
+fn delegate(dir: &RecordedDir, uid: u32) -> Result<()> {
+    let files = fs::read(Path::new("/sys/kernel/cgroup/delegate"));
+    let files = files
+        .as_deref()
+        .unwrap_or("cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n");
+    for name in std::iter::once("").chain(files.lines()) {
+        let path = dir.join(name);
+        let chown = fs::c_path(&path).and_then(|p| file::fchownat(file::CWD, &p, uid, u32::MAX));
+        match chown {
+            // The list is for every kernel configuration; not all of it is here.
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(e) => {
+                return Err(Error::sys(
+                    format!("chown {} to uid {uid}", path.display()),
+                    e,
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes the directory of a hierarchy that the service manager does not know. True when it was not there before.
+pub(super) fn make_beside_unit(dir: &RecordedDir, made: &mut Vec<PathBuf>) -> Result<bool> {
+    make(dir, made)
+}
+
+impl EntryKind {
+    /// Whether processes come in by being cloned into the v2 directory.
+    pub fn clones_into(self) -> bool {
+        matches!(self, EntryKind::IntoCgroup | EntryKind::IntoAndTasks)
+    }
+}

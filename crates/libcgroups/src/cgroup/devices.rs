@@ -1,0 +1,98 @@
+//! Putting a device policy into force.
+
+use crate::devices::{Policy, bpf, v1};
+use crate::error::{Error, Result};
+use crate::fs;
+use crate::plan::RecordedDir;
+use kernel::{Errno, io};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+const FIELD: &str = "/linux/resources/devices";
+
+/// Writes the policy to a v1 cgroup: one denial (or allowance) of everything, then the exceptions through one descriptor.
+pub(super) fn write_v1(dir: &RecordedDir, policy: &Policy) -> Result<()> {
+    let writes = v1::writes(policy)?;
+    let (first, second) = if writes.allow_first {
+        ("devices.allow", "devices.deny")
+    } else {
+        ("devices.deny", "devices.allow")
+    };
+    let failed = |file: &str, line: &str, e| {
+        Error::sys(format!("write {line:?} to {}", dir.join(file).display()), e).with_field(FIELD)
+    };
+    fs::write(&dir.join(first), "a").map_err(|e| failed(first, "a", e))?;
+    if writes.exceptions.is_empty() {
+        return Ok(());
+    }
+    let file = fs::open_for_writing(&dir.join(second))
+        .map_err(|e| failed(second, &writes.exceptions[0], e))?;
+    for line in &writes.exceptions {
+        io::write(file.as_fd(), line.as_bytes()).map_err(|e| failed(second, line, e))?;
+    }
+    Ok(())
+}
+
+/// Loads the policy as an eBPF program and attaches it to a v2 cgroup.
+///
+/// A fresh cgroup has no program of its own. Otherwise the one that is there is replaced in one step; several, which somebody else must have
+/// attached, are detached once the new one is in force, so that there is no moment without control.
+pub(super) fn attach(path: &Path, dir: &OwnedFd, policy: &Policy, fresh: bool) -> Result<()> {
+    let failed = |what: &str| {
+        let message = format!("{what} the device program of {}", path.display());
+        move |e| Error::sys(message, e).with_field(FIELD)
+    };
+    let code = bpf::program(policy)?;
+    let new = kernel::bpf::load_device_program(&code).map_err(|e| match e {
+        Errno::EPERM => failed("load")(e).with_hint(
+            "control of devices on cgroup v2 needs CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN",
+        ),
+        e => failed("load")(e),
+    })?;
+    let dir = dir.as_fd();
+    if fresh {
+        return kernel::bpf::attach_device_program(dir, new.as_fd(), None)
+            .map_err(failed("attach"));
+    }
+    let old = attached(dir).map_err(failed("query"))?;
+    if let [only] = &old[..] {
+        match kernel::bpf::attach_device_program(dir, new.as_fd(), Some(only.as_fd())) {
+            // Before kernel 5.6 there is no replacing; EINVAL also when the old program was attached in another mode.
+            Err(Errno::EINVAL) => {}
+            other => return other.map_err(failed("replace")),
+        }
+    }
+    kernel::bpf::attach_device_program(dir, new.as_fd(), None).map_err(failed("attach"))?;
+    for program in old {
+        kernel::bpf::detach_device_program(dir, program.as_fd()).map_err(failed("detach"))?;
+    }
+    Ok(())
+}
+
+/// The programs of this very cgroup. One that goes away while we ask is none.
+pub(super) fn attached(dir: std::os::fd::BorrowedFd<'_>) -> kernel::Result<Vec<OwnedFd>> {
+    let mut ids = [0; 64];
+    let count = kernel::bpf::query_device_programs(dir, &mut ids)?;
+    let programs = ids[..count]
+        .iter()
+        .filter_map(|id| match kernel::bpf::program_by_id(*id) {
+            Err(Errno::ENOENT) => None,
+            other => Some(other),
+        });
+    programs.collect()
+}
+
+/// Detaches every program of this very cgroup.
+pub(super) fn detach_all(path: &Path, dir: &OwnedFd) -> Result<()> {
+    let failed = |e| {
+        Error::sys(
+            format!("detach the device program of {}", path.display()),
+            e,
+        )
+        .with_field(FIELD)
+    };
+    for program in attached(dir.as_fd()).map_err(failed)? {
+        kernel::bpf::detach_device_program(dir.as_fd(), program.as_fd()).map_err(failed)?;
+    }
+    Ok(())
+}

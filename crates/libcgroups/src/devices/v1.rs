@@ -1,0 +1,178 @@
+//! A policy as lines for `devices.deny` and `devices.allow` (kernel, cgroup-v1/devices.rst).
+
+use super::{Entry, Policy, access};
+use crate::error::{Error, Result};
+
+/// What to write, in this order: everything is denied or allowed first, the exceptions follow.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Writes {
+    /// Whether the first line goes to `devices.allow` and the exceptions to `devices.deny`; otherwise the other way round.
+    pub allow_first: bool,
+    /// Lines for the other file.
+    pub exceptions: Vec<String>,
+}
+
+/// The kernel's list is flat: exceptions to exceptions cannot be said. A list that only ever adds to, or only ever takes from, what wider
+/// entries say can be written; any other is refused, because the nearest thing that can be written allows or denies too much.
+pub(crate) fn writes(policy: &Policy) -> Result<Writes> {
+    for allow_first in [false, true] {
+        if let Some(exceptions) = exceptions(policy, allow_first) {
+            return Ok(Writes {
+                allow_first,
+                exceptions,
+            });
+        }
+    }
+    let message = "cgroup v1 can not express this device list: it denies devices inside a wider entry that allows them, and allows others inside one that denies";
+    Err(Error::refuse("/linux/resources/devices", message))
+}
+
+/// With everything denied first, an exception must allow at least what each wider one allows: the kernel takes any exception that matches.
+/// With everything allowed first, it must deny at least what each wider one denies.
+fn exceptions(policy: &Policy, allow_first: bool) -> Option<Vec<String>> {
+    let mask = |e: &Entry| {
+        if allow_first {
+            access::ALL & !e.access
+        } else {
+            e.access
+        }
+    };
+    if allow_first {
+        // What no entry covers is denied, so that both kinds need an entry for everything.
+        let everything = |e: &&Entry| e.key.major.is_none() && e.key.minor.is_none();
+        if policy.entries().iter().filter(everything).count() != 2 {
+            return None;
+        }
+    }
+    let mut lines = Vec::new();
+    for (i, e) in policy.entries().iter().enumerate() {
+        let wider = || {
+            policy.entries()[i + 1..]
+                .iter()
+                .filter(|w| w.key.covers(e.key))
+        };
+        if wider().any(|w| mask(w) & !mask(e) != 0) {
+            return None;
+        }
+        if mask(e) != 0 {
+            lines.push(
+                Entry {
+                    access: mask(e),
+                    ..*e
+                }
+                .to_string(),
+            );
+        }
+    }
+    Some(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::policy::tests::{Dice, devices};
+    use super::super::{Key, Kind, Rule};
+    use super::*;
+
+    /// The kernel's check (security/device_cgroup.c, as its documentation describes it) on what we would write.
+    fn kernel_allows(w: &Writes, device: Key, wanted: u8) -> bool {
+        let mut exceptions = w.exceptions.iter().map(|line| {
+            let mut words = line.split([' ', ':']);
+            let kind = if words.next() == Some("b") {
+                Kind::Block
+            } else {
+                Kind::Char
+            };
+            let mut number = || words.next().unwrap().parse().ok();
+            let key = Key {
+                kind,
+                major: number(),
+                minor: number(),
+            };
+            let mask = words
+                .next()
+                .unwrap()
+                .chars()
+                .map(|c| [access::READ, access::WRITE, access::MKNOD]["rwm".find(c).unwrap()])
+                .sum::<u8>();
+            (key, mask)
+        });
+        if w.allow_first {
+            !exceptions.any(|(key, mask)| key.covers(device) && mask & wanted != 0)
+        } else {
+            exceptions.any(|(key, mask)| key.covers(device) && wanted & !mask == 0)
+        }
+    }
+
+    #[test]
+    fn the_kernel_decides_as_the_policy_or_it_is_refused() {
+        let mut dice = Dice(0x5eed_0002);
+        let (mut written, mut refused) = (0, 0);
+        for _ in 0..3_000 {
+            let policy = Policy::new(&dice.rules());
+            let Ok(w) = writes(&policy) else {
+                refused += 1;
+                continue;
+            };
+            written += 1;
+            for device in devices() {
+                for wanted in 1..=access::ALL {
+                    assert_eq!(
+                        kernel_allows(&w, device, wanted),
+                        wanted & !policy.access(device) == 0,
+                        "{device} {wanted} {policy:?} {w:?}"
+                    );
+                }
+            }
+        }
+        assert!(
+            written > 1_000 && refused > 100,
+            "{written} written, {refused} refused: the dice are loaded"
+        );
+    }
+
+    #[test]
+    fn the_default_list_is_one_denial_and_its_entries() {
+        let w = writes(&super::super::policy(&[]).unwrap()).unwrap();
+        assert!(!w.allow_first);
+        let mut lines = w.exceptions;
+        lines.sort();
+        let want = [
+            "b *:* m",
+            "c *:* m",
+            "c 10:200 rwm",
+            "c 136:* rwm",
+            "c 1:3 rwm",
+            "c 1:5 rwm",
+            "c 1:7 rwm",
+            "c 1:8 rwm",
+            "c 1:9 rwm",
+            "c 5:0 rwm",
+            "c 5:2 rwm",
+        ];
+        assert_eq!(lines, want);
+    }
+
+    #[test]
+    fn a_hole_in_a_wider_denial_is_refused() {
+        let rule = |minor, allow| Rule {
+            key: Key {
+                kind: Kind::Char,
+                major: Some(1),
+                minor,
+            },
+            access: 7,
+            allow,
+        };
+        let all = Rule {
+            key: Key {
+                kind: Kind::Char,
+                major: None,
+                minor: None,
+            },
+            access: 7,
+            allow: true,
+        };
+        let e = writes(&Policy::new(&[all, rule(None, false), rule(Some(3), true)])).unwrap_err();
+        assert_eq!(e.field(), Some("/linux/resources/devices"));
+    }
+}

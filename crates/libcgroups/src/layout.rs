@@ -1,0 +1,255 @@
+//! Which cgroup hierarchies this host has, and where.
+
+use crate::error::{Error, Result};
+use kernel::file;
+use std::ffi::CString;
+use std::path::{Path, PathBuf};
+
+/// Where cgroups are mounted by convention (systemd's, which every distribution follows).
+const ROOT: &str = "/sys/fs/cgroup";
+const CGROUP_SUPER_MAGIC: i64 = 0x27e0eb;
+const CGROUP2_SUPER_MAGIC: i64 = 0x63677270;
+
+/// The cgroup hierarchies of this host.
+///
+/// *v2*: one tree with every controller. *v1*: one hierarchy per group of controllers. *Hybrid*: v1 hierarchies beside a v2 tree that holds the
+/// controllers that v1 does not have, possibly none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Layout {
+    pub(crate) v1: Vec<V1Mount>,
+    pub(crate) v2: Option<V2Mount>,
+}
+
+/// One v1 hierarchy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct V1Mount {
+    /// What to mount to get this hierarchy: `cpu,cpuacct` or `name=systemd` (which also needs the option `none`).
+    pub options: String,
+    /// Where it is mounted on the host, such as `/sys/fs/cgroup/cpu,cpuacct`.
+    pub mountpoint: PathBuf,
+    /// Its controllers (`cpu`, `cpuacct`), or its one name (`name=systemd`).
+    pub subsystems: Vec<String>,
+    /// The calling process's cgroup, relative to the mount point, starting with a slash.
+    pub own: String,
+}
+
+/// The v2 tree.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct V2Mount {
+    pub mountpoint: PathBuf,
+    /// As [`V1Mount::own`].
+    pub own: String,
+    /// The controllers at its root, read only on hybrid hosts: elsewhere there is no choice to make.
+    pub controllers: Option<Vec<String>>,
+}
+
+impl Layout {
+    /// Looks at this host: one statfs(2) and one read of /proc/self/cgroup, and on v1 one more statfs per hierarchy.
+    ///
+    /// /proc/self/mountinfo is read only where the conventional mount points do not lead to the caller's own cgroups: it lists every mount
+    /// of the host, which can be thousands.
+    pub fn detect() -> Result<Layout> {
+        let own = read_to_string("/proc/self/cgroup")?;
+        if magic(ROOT) == Some(CGROUP2_SUPER_MAGIC) {
+            let own = parse_own(&own)
+                .find(|h| h.id == "0")
+                .map_or("/", |h| h.path);
+            let v2 = V2Mount {
+                mountpoint: ROOT.into(),
+                own: sane(own),
+                controllers: None,
+            };
+            return Ok(Layout {
+                v1: Vec::new(),
+                v2: Some(v2),
+            });
+        }
+        Layout::detect_legacy(&own)
+    }
+
+    /// v1 and hybrid: each line of /proc/self/cgroup names a hierarchy.
+    fn detect_legacy(own: &str) -> Result<Layout> {
+        let mut layout = Layout::default();
+        let mut mountinfo = None;
+        for h in parse_own(own) {
+            let conventional = h.conventional().find_map(|m| {
+                let path = sane(h.path);
+                let found = magic(&format!("{m}{}", path.trim_end_matches('/')));
+                (found == Some(h.magic())).then_some((PathBuf::from(m), path))
+            });
+            let found = match conventional {
+                Some(found) => Some(found),
+                None => {
+                    let text = match &mut mountinfo {
+                        Some(text) => text,
+                        none => none.insert(read_to_string("/proc/self/mountinfo")?),
+                    };
+                    h.in_mountinfo(text)
+                }
+            };
+            // A hierarchy that is not mounted cannot be used, and need not be.
+            let Some((mountpoint, own)) = found else {
+                continue;
+            };
+            if h.id == "0" {
+                let controllers = read_to_string(mountpoint.join("cgroup.controllers"))?;
+                let controllers = Some(controllers.split_whitespace().map(str::to_owned).collect());
+                layout.v2 = Some(V2Mount {
+                    mountpoint,
+                    own,
+                    controllers,
+                });
+            } else {
+                let subsystems = h.subsystems().map(str::to_owned).collect();
+                layout.v1.push(V1Mount {
+                    options: h.names.to_owned(),
+                    mountpoint,
+                    subsystems,
+                    own,
+                });
+            }
+        }
+        if layout.v1.is_empty() && layout.v2.is_none() {
+            return Err(Error::new("no cgroup hierarchy is mounted")
+                .with_hint("mount cgroup2 at /sys/fs/cgroup"));
+        }
+        Ok(layout)
+    }
+
+    /// Whether this host has the v2 tree alone.
+    pub fn is_v2(&self) -> bool {
+        self.v1.is_empty()
+    }
+
+    /// The v1 hierarchies; none on a v2 host. For building a workload's own view of them.
+    pub fn v1_mounts(&self) -> impl Iterator<Item = &V1Mount> {
+        self.v1.iter()
+    }
+
+    /// Where the v2 tree is mounted, on v2 and hybrid hosts.
+    pub fn v2_mountpoint(&self) -> Option<&Path> {
+        self.v2.as_ref().map(|m| m.mountpoint.as_path())
+    }
+}
+
+/// One line of /proc/PID/cgroup (cgroups(7)): `4:memory:/user`, `1:name=systemd:/`, `0::/init.scope`.
+#[derive(Clone, Copy)]
+struct Own<'a> {
+    id: &'a str,
+    names: &'a str,
+    path: &'a str,
+}
+
+fn parse_own(text: &str) -> impl Iterator<Item = Own<'_>> {
+    text.lines().filter_map(|line| {
+        let mut fields = line.splitn(3, ':');
+        Some(Own {
+            id: fields.next()?,
+            names: fields.next()?,
+            path: fields.next()?,
+        })
+    })
+}
+
+/// A process outside its cgroup namespace's root sees its path as `/../..`. Such a cgroup cannot be named from here.
+fn sane(path: &str) -> String {
+    if path.split('/').any(|c| c == "..") {
+        "/".to_owned()
+    } else {
+        path.to_owned()
+    }
+}
+
+impl<'a> Own<'a> {
+    fn subsystems(self) -> impl Iterator<Item = &'a str> {
+        self.names.split(',')
+    }
+
+    fn magic(self) -> i64 {
+        if self.id == "0" {
+            CGROUP2_SUPER_MAGIC
+        } else {
+            CGROUP_SUPER_MAGIC
+        }
+    }
+
+    /// The mount points to try: the joined name (`cpu,cpuacct`), then each name of it, which distributions make symbolic links.
+    fn conventional(self) -> impl Iterator<Item = String> {
+        let joined = match self.names {
+            "" => "unified",
+            names => names.strip_prefix("name=").unwrap_or(names),
+        };
+        let each = self
+            .subsystems()
+            .filter(move |n| *n != joined && !n.is_empty() && !n.starts_with("name="));
+        std::iter::once(joined)
+            .chain(each)
+            .map(|name| format!("{ROOT}/{name}"))
+    }
+
+    /// Finds the hierarchy in /proc/self/mountinfo (proc_pid_mountinfo(5)). A bind mount shows a part of it: the caller's own path is then
+    /// relative to that part, or the mount cannot be used.
+    fn in_mountinfo(self, text: &str) -> Option<(PathBuf, String)> {
+        text.lines().find_map(|line| {
+            let (left, right) = line.split_once(" - ")?;
+            let mut left = left.split(' ').skip(3);
+            let (root, mountpoint) = (left.next()?, left.next()?);
+            let mut right = right.split(' ');
+            let (fs, _, options) = (right.next()?, right.next()?, right.next()?);
+            let matches = match fs {
+                "cgroup2" => self.id == "0",
+                "cgroup" => {
+                    self.id != "0"
+                        && self
+                            .subsystems()
+                            .all(|s| options.split(',').any(|o| o == s))
+                }
+                _ => false,
+            };
+            if !matches {
+                return None;
+            }
+            let own = match root {
+                "/" => self.path,
+                root => self.path.strip_prefix(root)?,
+            };
+            Some((
+                unescape(mountpoint).into(),
+                sane(if own.is_empty() { "/" } else { own }),
+            ))
+        })
+    }
+}
+
+/// mountinfo writes space, tab, newline and backslash as three octal digits.
+fn unescape(field: &str) -> String {
+    field
+        .replace("\\040", " ")
+        .replace("\\011", "\t")
+        .replace("\\012", "\n")
+        .replace("\\134", "\\")
+}
+
+fn magic(path: &str) -> Option<i64> {
+    let path = CString::new(path).ok()?;
+    #[allow(clippy::unnecessary_cast)] // the type of f_type differs between architectures
+    file::statfs(&path).ok().map(|st| st.f_type as i64)
+}
+
+/// Reads a small file of a kernel file system.
+fn read_to_string(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
+    crate::fs::read(path).map_err(|e| Error::sys(format!("read {}", path.display()), e))
+}
+
+/// The path that /proc/PID/cgroup gives for the v1 hierarchy of these controllers, or for the v2 tree when there are none.
+pub(crate) fn path_of<'a>(text: &'a str, controllers: &[String]) -> Option<&'a str> {
+    let wanted = |own: &Own<'_>| {
+        if controllers.is_empty() {
+            own.id == "0"
+        } else {
+            own.subsystems().any(|s| s == controllers[0])
+        }
+    };
+    parse_own(text).find(wanted).map(|own| own.path)
+}
