@@ -1,14 +1,12 @@
 //! The table of commands: names, counts, help, and how each becomes a value.
 
-use clap::{ArgAction, ArgMatches, Args};
-
-use crate::checkpoint::{Checkpoint, Restore};
+use crate::checkpoint::{Checkpoint, Criu, Restore};
 use crate::exec::Exec;
-use crate::global::GLOBALS;
-use crate::go_flags::Flag;
 use crate::lifecycle::{Create, Delete, Kill, Run};
 use crate::query::{Events, List, Ps, Spec};
 use crate::seccomp::{SeccompCompile, SeccompExplain};
+use crate::table::{Flag, Operand, command_line};
+use crate::typed::{Read, Typed};
 use crate::update::Update;
 
 /// What to do. An `id` is what was typed: not checked, perhaps empty.
@@ -47,271 +45,224 @@ pub enum Command {
 }
 
 /// One command of the table.
-pub(crate) struct Row {
+pub struct Row {
     /// Words that select it: one, or two for a command in a group.
     pub name: &'static str,
-    about: &'static str,
-    notes: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// What else help says.
+    pub notes: &'static str,
+    /// Its options.
+    pub flags: &'static [&'static [Flag]],
+    /// Its arguments that are no options.
+    pub operands: &'static [Operand],
     /// Fewest and most operands.
-    pub operands: (usize, usize),
-    /// Number of operands after which all is operand; see [`crate::go_flags::scan`].
+    pub count: (usize, usize),
+    /// Number of operands after which everything is an operand.
     pub operands_end: usize,
-    args: fn(clap::Command) -> clap::Command,
-    /// Makes the value of what clap read.
-    pub read: fn(&mut ArgMatches) -> Result<Command, clap::Error>,
+    pub(crate) read: fn(&mut Typed) -> Read<Command>,
 }
 
-/// Operands of the commands that take an id and no options.
-#[derive(Args)]
-struct Id {
-    /// Name of the container
-    #[arg(value_name = "ID")]
-    id: String,
+/// For [`Row::count`] and [`Row::operands_end`]: without bound.
+pub const MANY: usize = usize::MAX;
+
+command_line! {
+    /// Operands of the commands that take an id and no options.
+    pub struct Id;
+    options {}
+    operands {
+        /// Name of the container
+        id: String = "ID", Typed::operand;
+    }
 }
 
-/// Operands of the commands that take none.
-#[derive(Args)]
-struct Nothing {}
+/// What most commands have in common.
+const ROW: Row = Row {
+    name: "",
+    about: "",
+    notes: "",
+    flags: &[],
+    operands: &[],
+    count: (1, 1),
+    operands_end: MANY,
+    read: |_| Ok(Command::Features),
+};
 
-const MANY: usize = usize::MAX;
-
-/// In the order of the help.
-pub(crate) static COMMANDS: [Row; 20] = [
-    row::<Create>(
-        "create",
-        "Create a container, ready to start",
-        (1, 1),
-        |m| read(m, Command::Create),
-    )
-    .notes(
-        "The bundle is a directory with config.json and, usually, a root file system. \
+/// All commands, in the order of the help.
+pub static COMMANDS: [Row; 20] = [
+    Row {
+        name: "create",
+        about: "Create a container, ready to start",
+        flags: &[Create::FLAGS],
+        operands: Create::OPERANDS,
+        notes: "The bundle is a directory with config.json and, usually, a root file system.\n\
          `teu spec` writes an example; `teu explain` shows what create would do with it.",
-    ),
-    row::<Id>(
-        "start",
-        "Run the process of a created container",
-        (1, 1),
-        |m| read(m, |Id { id }| Command::Start { id }),
-    ),
-    row::<Run>(
-        "run",
-        "Create and start a container, and wait for it",
-        (1, 1),
-        |m| read(m, Command::Run),
-    )
-    .notes(
-        "The exit status is that of the container's process, or 128 and the number of the \
+        read: |typed| Create::read(typed).map(Command::Create),
+        ..ROW
+    },
+    Row {
+        name: "start",
+        about: "Run the process of a created container",
+        operands: Id::OPERANDS,
+        read: |typed| Id::read(typed).map(|Id { id }| Command::Start { id }),
+        ..ROW
+    },
+    Row {
+        name: "run",
+        about: "Create and start a container, and wait for it",
+        flags: &[Create::FLAGS, Run::FLAGS],
+        operands: Run::OPERANDS,
+        notes: "The exit status is that of the container's process, or 128 and the number of the\n\
          signal that ended it.",
-    ),
-    row::<Exec>(
-        "exec",
-        "Run another process in a container",
-        (1, MANY),
-        |m| read(m, Command::Exec),
-    )
-    .command_line_after(1)
-    .notes(
-        "Options come before ID. The exit status is that of the process, or 128 and the number \
+        read: |typed| Run::read(typed).map(Command::Run),
+        ..ROW
+    },
+    Row {
+        name: "exec",
+        about: "Run another process in a container",
+        flags: &[Exec::FLAGS],
+        operands: Exec::OPERANDS,
+        count: (1, MANY),
+        operands_end: 1,
+        notes: "Options come before ID. The exit status is that of the process, or 128 and the number\n\
          of the signal that ended it; 255 means that it could not be run.\n\n\
          Example: teu exec -t web /bin/sh",
-    ),
-    row::<Kill>(
-        "kill",
-        "Send a signal to the first process of a container",
-        (1, 2),
-        |m| read(m, Command::Kill),
-    ),
-    row::<Delete>(
-        "delete",
-        "Remove what a container left behind",
-        (1, 1),
-        |m| read(m, Command::Delete),
-    ),
-    row::<Id>(
-        "state",
-        "Print the state of a container as JSON",
-        (1, 1),
-        |m| read(m, |Id { id }| Command::State { id }),
-    ),
-    row::<List>("list", "List the containers", (0, 0), |m| {
-        read(m, Command::List)
-    }),
-    row::<Ps>("ps", "List the processes of a container", (1, MANY), |m| {
-        read(m, Command::Ps)
-    })
-    .command_line_after(1),
-    row::<Events>(
-        "events",
-        "Print statistics and out-of-memory events",
-        (1, 1),
-        |m| read(m, Command::Events),
-    ),
-    row::<Id>(
-        "pause",
-        "Suspend the processes of a container",
-        (1, 1),
-        |m| read(m, |Id { id }| Command::Pause { id }),
-    ),
-    row::<Id>(
-        "resume",
-        "Resume the processes of a container",
-        (1, 1),
-        |m| read(m, |Id { id }| Command::Resume { id }),
-    ),
-    row::<Update>("update", "Change the limits of a container", (1, 1), |m| {
-        read(m, Command::Update)
-    })
-    .notes("Sizes are in bytes, or have a unit: k, m, g, t or p, powers of 1024."),
-    row::<Checkpoint>(
-        "checkpoint",
-        "Save a running container to files",
-        (1, 1),
-        |m| read(m, Command::Checkpoint),
-    ),
-    row::<Restore>("restore", "Bring a saved container back", (1, 1), |m| {
-        read(m, Command::Restore)
-    }),
-    row::<Spec>("spec", "Write an example config.json", (0, 0), |m| {
-        read(m, Command::Spec)
-    }),
-    row::<Nothing>(
-        "features",
-        "Print what this runtime supports as JSON",
-        (0, 0),
-        |_| Ok(Command::Features),
-    ),
-    row::<Create>(
-        "explain",
-        "Print what create would do, step by step",
-        (1, 1),
-        |m| read(m, Command::Explain),
-    ),
-    row::<SeccompExplain>(
-        "seccomp explain",
-        "Say which rule of a profile decides about a call",
-        (2, MANY),
-        |m| read(m, Command::SeccompExplain),
-    )
-    .command_line_after(2),
-    row::<SeccompCompile>(
-        "seccomp compile",
-        "Print the program that a profile compiles to",
-        (1, 1),
-        |m| read(m, Command::SeccompCompile),
-    ),
+        read: |typed| Exec::read(typed).map(Command::Exec),
+        ..ROW
+    },
+    Row {
+        name: "kill",
+        about: "Send a signal to the first process of a container",
+        flags: &[Kill::FLAGS],
+        operands: Kill::OPERANDS,
+        count: (1, 2),
+        read: |typed| Kill::read(typed).map(Command::Kill),
+        ..ROW
+    },
+    Row {
+        name: "delete",
+        about: "Remove what a container left behind",
+        flags: &[Delete::FLAGS],
+        operands: Delete::OPERANDS,
+        read: |typed| Delete::read(typed).map(Command::Delete),
+        ..ROW
+    },
+    Row {
+        name: "state",
+        about: "Print the state of a container as JSON",
+        operands: Id::OPERANDS,
+        read: |typed| Id::read(typed).map(|Id { id }| Command::State { id }),
+        ..ROW
+    },
+    Row {
+        name: "list",
+        about: "List the containers",
+        flags: &[List::FLAGS],
+        operands: List::OPERANDS,
+        count: (0, 0),
+        read: |typed| List::read(typed).map(Command::List),
+        ..ROW
+    },
+    Row {
+        name: "ps",
+        about: "List the processes of a container",
+        flags: &[Ps::FLAGS],
+        operands: Ps::OPERANDS,
+        count: (1, MANY),
+        operands_end: 1,
+        notes: "Options come before ID.",
+        read: |typed| Ps::read(typed).map(Command::Ps),
+        ..ROW
+    },
+    Row {
+        name: "events",
+        about: "Print statistics and out-of-memory events",
+        flags: &[Events::FLAGS],
+        operands: Events::OPERANDS,
+        read: |typed| Events::read(typed).map(Command::Events),
+        ..ROW
+    },
+    Row {
+        name: "pause",
+        about: "Suspend the processes of a container",
+        operands: Id::OPERANDS,
+        read: |typed| Id::read(typed).map(|Id { id }| Command::Pause { id }),
+        ..ROW
+    },
+    Row {
+        name: "resume",
+        about: "Resume the processes of a container",
+        operands: Id::OPERANDS,
+        read: |typed| Id::read(typed).map(|Id { id }| Command::Resume { id }),
+        ..ROW
+    },
+    Row {
+        name: "update",
+        about: "Change the limits of a container",
+        flags: &[Update::FLAGS],
+        operands: Update::OPERANDS,
+        notes: "Sizes are in bytes, or have a unit: k, m, g, t or p, powers of 1024.",
+        read: |typed| Update::read(typed).map(Command::Update),
+        ..ROW
+    },
+    Row {
+        name: "checkpoint",
+        about: "Save a running container to files",
+        flags: &[Criu::FLAGS, Checkpoint::FLAGS],
+        operands: Checkpoint::OPERANDS,
+        read: |typed| Checkpoint::read(typed).map(Command::Checkpoint),
+        ..ROW
+    },
+    Row {
+        name: "restore",
+        about: "Bring a saved container back",
+        flags: &[Criu::FLAGS, Restore::FLAGS],
+        operands: Restore::OPERANDS,
+        read: |typed| Restore::read(typed).map(Command::Restore),
+        ..ROW
+    },
+    Row {
+        name: "spec",
+        about: "Write an example config.json",
+        flags: &[Spec::FLAGS],
+        operands: Spec::OPERANDS,
+        count: (0, 0),
+        read: |typed| Spec::read(typed).map(Command::Spec),
+        ..ROW
+    },
+    Row {
+        name: "features",
+        about: "Print what this runtime supports as JSON",
+        count: (0, 0),
+        read: |_| Ok(Command::Features),
+        ..ROW
+    },
+    Row {
+        name: "explain",
+        about: "Print what create would do, step by step",
+        flags: &[Create::FLAGS],
+        operands: Create::OPERANDS,
+        read: |typed| Create::read(typed).map(Command::Explain),
+        ..ROW
+    },
+    Row {
+        name: "seccomp explain",
+        about: "Say which rule of a profile decides about a call",
+        operands: SeccompExplain::OPERANDS,
+        count: (2, MANY),
+        operands_end: 2,
+        notes: "Example: teu seccomp explain profile.json clone 0x10000000",
+        read: |typed| SeccompExplain::read(typed).map(Command::SeccompExplain),
+        ..ROW
+    },
+    Row {
+        name: "seccomp compile",
+        about: "Print the program that a profile compiles to",
+        operands: SeccompCompile::OPERANDS,
+        read: |typed| SeccompCompile::read(typed).map(Command::SeccompCompile),
+        ..ROW
+    },
 ];
 
-/// Groups of commands: the first word of their names.
-const GROUPS: [(&str, &str); 1] = [("seccomp", "Look into seccomp profiles")];
-
-const fn row<T: Args>(
-    name: &'static str,
-    about: &'static str,
-    operands: (usize, usize),
-    read: fn(&mut ArgMatches) -> Result<Command, clap::Error>,
-) -> Row {
-    Row {
-        name,
-        about,
-        notes: "",
-        operands,
-        operands_end: MANY,
-        args: T::augment_args,
-        read,
-    }
-}
-
-fn read<T: Args>(
-    matches: &mut ArgMatches,
-    command: impl FnOnce(T) -> Command,
-) -> Result<Command, clap::Error> {
-    T::from_arg_matches_mut(matches).map(command)
-}
-
-impl Row {
-    const fn notes(mut self, notes: &'static str) -> Row {
-        self.notes = notes;
-        self
-    }
-
-    const fn command_line_after(mut self, operands: usize) -> Row {
-        self.operands_end = operands;
-        self
-    }
-
-    /// The command alone, as clap describes it, named by its last word.
-    pub(crate) fn to_clap(&self) -> clap::Command {
-        let word = self.name.rsplit(' ').next().unwrap_or(self.name);
-        (self.args)(clap::Command::new(word))
-            .about(self.about)
-            .after_help(self.notes)
-            .bin_name(format!("teu {}", self.name))
-            .args_override_self(true)
-    }
-}
-
-/// Whether `word` is the first word of a group of commands.
-pub(crate) fn is_group(word: &str) -> bool {
-    GROUPS.iter().any(|(name, _)| *name == word)
-}
-
-/// Finds an option of `command` by its long or a short name.
-pub(crate) fn find_flag<'a>(command: &'a clap::Command, name: &str) -> Option<Flag<'a>> {
-    let mut chars = name.chars();
-    let short = chars.next().filter(|_| chars.next().is_none());
-    let is_named = |arg: &&clap::Arg| match (arg.get_long(), short) {
-        (Some(long), _) if long == name => true,
-        (_, Some(short)) => {
-            arg.get_short() == Some(short)
-                || arg
-                    .get_all_short_aliases()
-                    .is_some_and(|all| all.contains(&short))
-        }
-        _ => false,
-    };
-    let arg = command.get_arguments().find(is_named)?;
-    Some(Flag {
-        long: arg.get_long()?,
-        takes_value: !matches!(arg.get_action(), ArgAction::SetTrue),
-    })
-}
-
-/// The whole command line as clap describes it: for help, completions and
-/// manual pages. [`parse`](crate::parse) builds only what it needs of it.
-pub fn command() -> clap::Command {
-    let mut tree = clap::Command::new("teu")
-        .about(
-            "A low-level container runtime: runs containers as the OCI runtime specification says",
-        )
-        .after_help("`teu help COMMAND` explains a command.")
-        .subcommand_value_name("COMMAND")
-        .disable_help_subcommand(true)
-        .args(GLOBALS.iter().map(|global| global.to_arg()));
-    for row in &COMMANDS {
-        let Some((group, _)) = row.name.split_once(' ') else {
-            tree = tree.subcommand(row.to_clap());
-            continue;
-        };
-        if tree.find_subcommand(group).is_none() {
-            tree = tree.subcommand(group_tree(group));
-        }
-    }
-    tree
-}
-
-/// A group with its commands.
-pub(crate) fn group_tree(group: &str) -> clap::Command {
-    let (name, about) = GROUPS
-        .iter()
-        .find(|(name, _)| *name == group)
-        .unwrap_or(&GROUPS[0]);
-    let members = COMMANDS
-        .iter()
-        .filter(|row| row.name.split_once(' ').is_some_and(|(g, _)| g == group));
-    clap::Command::new(*name)
-        .about(*about)
-        .bin_name(format!("teu {name}"))
-        .subcommand_value_name("COMMAND")
-        .disable_help_subcommand(true)
-        .subcommands(members.map(Row::to_clap))
-}
+/// Groups of commands and what they are about; the group is the first word of a name.
+pub static GROUPS: [(&str, &str); 1] = [("seccomp", "Look into seccomp profiles")];

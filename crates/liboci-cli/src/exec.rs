@@ -3,70 +3,54 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
-use clap::builder::{OsStringValueParser, TypedValueParser};
-
+use crate::table::{command_line, flag, option};
+use crate::typed::Typed;
 use crate::values::{self, SubCgroup, User};
 
-/// `exec`. Either `process` names a file, or `command` is what to run; the
-/// parser refuses a line with neither.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Exec {
-    /// File with the process as JSON (the `process` object of config.json), instead of a command
-    #[arg(short, long, value_name = "FILE")]
-    pub process: Option<PathBuf>,
-    /// Working directory in the container
-    #[arg(long, value_name = "DIR")]
-    pub cwd: Option<PathBuf>,
-    /// Add NAME=VALUE to the environment; may be repeated
-    #[arg(short, long, value_name = "NAME=VALUE", value_parser = OsStringValueParser::new().try_map(values::parse_env))]
-    pub env: Vec<OsString>,
-    /// Give the process a terminal
-    #[arg(short, long)]
-    pub tty: bool,
-    /// Numeric user, and group, to run as
-    #[arg(short, long, value_name = "UID[:GID]", value_parser = values::parse_user)]
-    pub user: Option<User>,
-    /// Add a supplementary group; may be repeated
-    #[arg(short = 'g', long, value_name = "GID", value_parser = values::parse_id)]
-    pub additional_gids: Vec<u32>,
-    /// Return as soon as the process runs
-    #[arg(short, long)]
-    pub detach: bool,
-    /// Write the process id, as seen by the caller, to this file
-    #[arg(long, value_name = "FILE")]
-    pub pid_file: Option<PathBuf>,
-    /// Unix socket that receives the master end of the process' terminal
-    #[arg(long, value_name = "SOCKET")]
-    pub console_socket: Option<PathBuf>,
-    /// Unix socket that receives a pidfd of the process
-    #[arg(long, value_name = "SOCKET")]
-    pub pidfd_socket: Option<PathBuf>,
-    /// SELinux label of the process
-    #[arg(long, value_name = "LABEL")]
-    pub process_label: Option<String>,
-    /// AppArmor profile of the process
-    #[arg(long, value_name = "PROFILE")]
-    pub apparmor: Option<String>,
-    /// Set no_new_privs
-    #[arg(long)]
-    pub no_new_privs: bool,
-    /// Add a capability; may be repeated
-    #[arg(short, long, value_name = "CAP")]
-    pub cap: Vec<String>,
-    /// Pass descriptors 3 to 2+N on, after those announced by LISTEN_FDS
-    #[arg(long, value_name = "N", default_value = "0")]
-    pub preserve_fds: u32,
-    /// Existing cgroup below the container's, on cgroup v1 for the named controllers only; may be repeated
-    #[arg(long, value_name = "[CONTROLLER[,..]:]PATH", value_parser = values::parse_sub_cgroup)]
-    pub cgroup: Vec<SubCgroup>,
-    /// Run in a paused container: the process waits for `resume`
-    #[arg(long)]
-    pub ignore_paused: bool,
-    /// Name of the container
-    #[arg(value_name = "ID")]
-    pub id: String,
-    /// Program and its arguments; everything after ID belongs to it
-    #[arg(value_name = "COMMAND")]
-    pub command: Vec<OsString>,
+command_line! {
+    /// `exec`. Either `process` names a file, or `command` is what to run; the
+    /// parser refuses a line with neither.
+    pub struct Exec;
+    options {
+        /// File with the process as JSON, as in config.json, instead of a command
+        process: Option<PathBuf> = option("FILE").short('p'), Typed::path;
+        /// Working directory in the container
+        cwd: Option<PathBuf> = option("DIR"), Typed::path;
+        /// Add NAME=VALUE to the environment; may be repeated
+        env: Vec<OsString> = option("NAME=VALUE").short('e'), |t: &mut Typed, f| t.all_os(f, values::check_env);
+        /// Give the process a terminal
+        tty: bool = flag().short('t'), Typed::is_on;
+        /// Numeric user, and group, to run as
+        user: Option<User> = option("UID[:GID]").short('u'), |t: &mut Typed, f| t.parsed(f, values::parse_user);
+        /// Add a supplementary group; may be repeated
+        additional_gids: Vec<u32> = option("GID").short('g'), |t: &mut Typed, f| t.all(f, values::parse_id);
+        /// Return as soon as the process runs
+        detach: bool = flag().short('d'), Typed::is_on;
+        /// Write the process id, as seen by the caller, to this file
+        pid_file: Option<PathBuf> = option("FILE"), Typed::path;
+        /// Unix socket that receives the master end of the process' terminal
+        console_socket: Option<PathBuf> = option("SOCKET"), Typed::path;
+        /// Unix socket that receives a pidfd of the process
+        pidfd_socket: Option<PathBuf> = option("SOCKET"), Typed::path;
+        /// SELinux label of the process
+        process_label: Option<String> = option("LABEL"), Typed::text;
+        /// AppArmor profile of the process
+        apparmor: Option<String> = option("PROFILE"), Typed::text;
+        /// Set no_new_privs
+        no_new_privs: bool = flag(), Typed::is_on;
+        /// Add a capability; may be repeated
+        cap: Vec<String> = option("CAP").short('c'), Typed::texts;
+        /// Pass descriptors 3 to 2+N on, after those announced by LISTEN_FDS
+        preserve_fds: u32 = option("N").default("0"), Typed::count;
+        /// Existing cgroup below the container's; on cgroup v1 may be repeated per controller
+        cgroup: Vec<SubCgroup> = option("[CONTROLLER[,..]:]PATH"), |t: &mut Typed, f| t.all(f, values::parse_sub_cgroup);
+        /// Run in a paused container: the process waits for `resume`
+        ignore_paused: bool = flag(), Typed::is_on;
+    }
+    operands {
+        /// Name of the container
+        id: String = "ID", Typed::operand;
+        /// Program and its arguments; everything after ID belongs to it
+        command: Vec<OsString> = "COMMAND", Typed::rest;
+    }
 }

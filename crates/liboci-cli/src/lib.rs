@@ -3,26 +3,28 @@
 //! [`parse`] takes the arguments and returns an [`Invocation`], or a [`Stop`] with what to
 //! print instead. The fields of each command are its options by their long names.
 //!
-//! Two parts do the work. `go_flags` tells options and operands apart, in the dialect
-//! that engines write. clap, driven by the derives on the types, checks and converts
-//! the values, and is where help, completions and manual pages come from ([`command`]).
+//! Each option is declared once, beside the field it fills (`table`). Parsing, help and
+//! [`COMMANDS`], from which completions and manual pages are made, read that declaration.
 
 mod checkpoint;
 mod command;
 mod exec;
 mod global;
 mod go_flags;
+mod help;
 mod lifecycle;
 mod parse;
 mod query;
 mod seccomp;
 mod signal;
 mod stop;
+mod table;
+mod typed;
 mod update;
 mod values;
 
 pub use checkpoint::{Checkpoint, Criu, ManageCgroupsMode, NetworkLock, Restore};
-pub use command::{Command, command};
+pub use command::{COMMANDS, Command, GROUPS, MANY, Row};
 pub use exec::Exec;
 pub use global::{CgroupManager, Global, LogFormat, LogLevel};
 pub use lifecycle::{Create, Delete, Kill, Run};
@@ -31,8 +33,14 @@ pub use query::{Events, Format, List, Ps, Spec};
 pub use seccomp::{SeccompCompile, SeccompExplain};
 pub use signal::{UnknownSignal, parse_signal};
 pub use stop::{Stop, UsageError};
+pub use table::{Flag, Operand};
 pub use update::Update;
 pub use values::{
-    SubCgroup, User, parse_argument, parse_duration, parse_env, parse_id, parse_interval,
+    SubCgroup, User, check_env, parse_argument, parse_duration, parse_id, parse_interval,
     parse_size, parse_sub_cgroup, parse_user,
 };
+
+/// Options that stand before the command, `--version` included.
+pub fn global_flags() -> [&'static [Flag]; 2] {
+    [Global::FLAGS, &global::VERSION]
+}

@@ -2,85 +2,92 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use crate::table::{command_line, flag, option};
+use crate::typed::{Read, Typed};
 
-/// `create` and `explain`.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Create {
-    /// Directory with config.json; relative paths in it start here
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
-    pub bundle: PathBuf,
-    /// Configuration file to use instead of config.json in the bundle
-    #[arg(short = 'f', long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Unix socket that receives the master end of the container's terminal
-    #[arg(long, short_alias = 'c', value_name = "SOCKET")]
-    pub console_socket: Option<PathBuf>,
-    /// Write the process id, as seen by the caller, to this file
-    #[arg(long, short_alias = 'p', value_name = "FILE")]
-    pub pid_file: Option<PathBuf>,
-    /// Unix socket that receives a pidfd of the container's first process
-    #[arg(long, value_name = "SOCKET")]
-    pub pidfd_socket: Option<PathBuf>,
-    /// Change the root directory by moving the mount, not by pivot_root (for a host root on an initramfs)
-    #[arg(long)]
-    pub no_pivot: bool,
-    /// Keep the caller's session keyring
-    #[arg(long)]
-    pub no_new_keyring: bool,
-    /// Do not adopt the orphans of the container (has no effect on a created container)
-    #[arg(long)]
-    pub no_subreaper: bool,
-    /// Pass descriptors 3 to 2+N on, after those announced by LISTEN_FDS
-    #[arg(long, value_name = "N", default_value = "0")]
-    pub preserve_fds: u32,
-    /// Name of the new container
-    #[arg(value_name = "ID")]
-    pub id: String,
+command_line! {
+    /// `create` and `explain`.
+    pub struct Create;
+    options {
+        /// Directory with config.json; relative paths in it start here
+        bundle: PathBuf = option("DIR").short('b').default("."), Typed::path_or_here;
+        /// Configuration file to use instead of config.json in the bundle
+        config: Option<PathBuf> = option("FILE").short('f'), Typed::path;
+        /// Unix socket that receives the master end of the container's terminal
+        console_socket: Option<PathBuf> = option("SOCKET").hidden_short('c'), Typed::path;
+        /// Write the process id, as seen by the caller, to this file
+        pid_file: Option<PathBuf> = option("FILE").hidden_short('p'), Typed::path;
+        /// Unix socket that receives a pidfd of the container's first process
+        pidfd_socket: Option<PathBuf> = option("SOCKET"), Typed::path;
+        /// Move the root mount instead of using pivot_root(2), which fails on an initramfs
+        no_pivot: bool = flag(), Typed::is_on;
+        /// Keep the caller's session keyring
+        no_new_keyring: bool = flag(), Typed::is_on;
+        /// Do not adopt the orphans of the container; only `run` does
+        no_subreaper: bool = flag(), Typed::is_on;
+        /// Pass descriptors 3 to 2+N on, after those announced by LISTEN_FDS
+        preserve_fds: u32 = option("N").default("0"), Typed::count;
+    }
+    operands {
+        /// Name of the new container
+        id: String = "ID", Typed::operand;
+    }
 }
 
-/// `run`: create, start, and wait unless detached.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Run {
-    /// What `create` would be told.
-    #[command(flatten)]
-    pub create: Create,
-    /// Return as soon as the process runs
-    #[arg(short, long)]
-    pub detach: bool,
-    /// Keep the container's state and cgroup when its process has ended
-    #[arg(long)]
-    pub keep: bool,
+command_line! {
+    /// `run`: create, start, and wait unless detached.
+    pub struct Run;
+    options {
+        /// Return as soon as the process runs
+        detach: bool = flag().short('d'), Typed::is_on;
+        /// Keep the container's state and cgroup when its process has ended
+        keep: bool = flag(), Typed::is_on;
+    }
+    parts {
+        /// What `create` would be told.
+        create: Create;
+    }
+    operands {}
 }
 
-/// `kill`.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Kill {
-    /// Signal every process of the container
-    #[arg(short, long)]
-    pub all: bool,
-    /// ID is a regular expression over the ids of all containers
-    #[arg(short, long)]
-    pub regex: bool,
-    /// Name of the container
-    #[arg(value_name = "ID")]
-    pub id: String,
-    /// Name (SIGTERM, term, RTMIN+2) or number of the signal
-    // Read by `parse_signal` once the container is known to exist.
-    #[arg(value_name = "SIGNAL", default_value = "TERM")]
-    pub signal: String,
+command_line! {
+    /// `kill`.
+    pub struct Kill;
+    options {
+        /// Signal every process of the container
+        all: bool = flag().short('a'), Typed::is_on;
+        /// ID is a regular expression over the ids of all containers
+        regex: bool = flag().short('r'), Typed::is_on;
+    }
+    operands {
+        /// Name of the container
+        id: String = "ID", Typed::operand;
+        /// Name (SIGTERM, term, RTMIN+2) or number of the signal; TERM if none is given
+        signal: String = "SIGNAL", signal_or_term;
+    }
 }
 
-/// `delete`.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Delete {
-    /// Kill the container first if it still runs; an unknown id is no error
-    #[arg(short, long)]
-    pub force: bool,
-    /// ID is a regular expression over the ids of all containers
-    #[arg(short, long)]
-    pub regex: bool,
-    /// Name of the container
-    #[arg(value_name = "ID")]
-    pub id: String,
+command_line! {
+    /// `delete`.
+    pub struct Delete;
+    options {
+        /// Kill the container first if it still runs; an unknown id is no error
+        force: bool = flag().short('f'), Typed::is_on;
+        /// ID is a regular expression over the ids of all containers
+        regex: bool = flag().short('r'), Typed::is_on;
+    }
+    operands {
+        /// Name of the container
+        id: String = "ID", Typed::operand;
+    }
+}
+
+/// The empty text is no signal, as in runc.
+fn signal_or_term(typed: &mut Typed, name: &'static str) -> Read<String> {
+    let signal = typed.operand(name)?;
+    Ok(if signal.is_empty() {
+        "TERM".into()
+    } else {
+        signal
+    })
 }

@@ -1,16 +1,13 @@
 //! From arguments to an [`Invocation`].
 
-use std::any::TypeId;
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
 
-use clap::ArgAction;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-
-use crate::command::{COMMANDS, Command, Row, command, find_flag, group_tree, is_group};
-use crate::global::{Global, GlobalFlag};
-use crate::go_flags::{Interrupted, Scanned, scan};
+use crate::command::{COMMANDS, Command, GROUPS, Row};
+use crate::global::{Global, VERSION};
+use crate::go_flags::{Interrupted, scan};
+use crate::help;
 use crate::stop::{Stop, UsageError};
+use crate::typed::BadValue;
 
 /// A command line that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,27 +25,21 @@ pub struct Invocation {
 /// getopt(3): `--bundle DIR`, `--bundle=DIR`, `-bundle DIR`, `-b DIR`, `-bDIR`, `--detach=false`.
 /// When one is given twice, the last one counts. An empty path or text is the same as none.
 ///
-/// Of clap's tree only the command that was named is built, as most of the
-/// commands of an engine are shorter than building all of it would take.
+/// Nothing is built to parse with: the table is constant, and only the command that
+/// was named is looked at. Most commands of an engine are short.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Stop> {
     let mut args = args.into_iter();
     let program = args.next().unwrap_or_else(|| "teu".into());
-    let scanned =
-        scan(args, GlobalFlag::find, 1).map_err(|interrupted| interrupted.into_stop(command))?;
-    let mut global = Global::default();
-    for (name, value) in scanned.flags {
-        if name == "version" {
-            return Err(Stop::Version);
-        }
-        global
-            .set(name, value)
-            .map_err(|message| failure(message, 1))?;
+    let mut typed = scan(args, &[Global::FLAGS, &VERSION], 1)
+        .map_err(|interrupted| interrupted.into_stop(help::tool))?;
+    if typed.options.iter().any(|(name, _)| *name == "version") {
+        return Err(Stop::Version);
     }
-    let mut words = scanned.operands.into_iter();
-    let Some(row) = select(&mut words)? else {
-        return Err(Stop::Help(help(command())));
+    let global = Global::read(&mut typed).map_err(|bad| bad.into_stop("", 1))?;
+    let Some(row) = select(&mut typed.operands)? else {
+        return Err(Stop::Help(help::tool()));
     };
-    let command = read(row, words, &program)?;
+    let command = read(row, typed.operands, &program)?;
     Ok(Invocation { global, command })
 }
 
@@ -60,16 +51,14 @@ fn select(words: &mut impl Iterator<Item = OsString>) -> Result<Option<&'static 
     let mut name = first.to_string_lossy().into_owned();
     if name == "help" {
         return match select(words)? {
-            Some(row) => Err(Stop::Help(help(row.to_clap()))),
+            Some(row) => Err(Stop::Help(help::command(row))),
             None => Ok(None),
         };
     }
-    if is_group(&name) {
-        let wants_help =
-            |word: &OsString| matches!(word.to_str(), Some("-h" | "-help" | "--help" | "help"));
-        match words.next().filter(|word| !wants_help(word)) {
+    if GROUPS.iter().any(|(group, _)| *group == name) {
+        match words.next().filter(|word| !asks_for_help(word)) {
             Some(word) => name = format!("{name} {}", word.to_string_lossy()),
-            None => return Err(Stop::Help(help(group_tree(&name)))),
+            None => return Err(Stop::Help(help::group(&name))),
         }
     }
     match COMMANDS.iter().find(|row| row.name == name) {
@@ -81,45 +70,34 @@ fn select(words: &mut impl Iterator<Item = OsString>) -> Result<Option<&'static 
     }
 }
 
-/// Reads the options and operands of one command.
-fn read(
-    row: &Row,
-    args: impl Iterator<Item = OsString>,
-    program: &OsString,
-) -> Result<Command, Stop> {
-    let tree = row.to_clap();
-    let scanned = scan(args, |name| find_flag(&tree, name), row.operands_end)
-        .map_err(|interrupted| interrupted.into_stop(|| tree.clone()))?;
-    if let Some(count) = wrong_count(row, scanned.operands.len()) {
-        let message = format!("{}: {:?} {count}", program.to_string_lossy(), row.name);
-        return Err(usage(message, None, &tree));
-    }
-    let arguments = for_clap(scanned, &tree);
-    let command = tree
-        .no_binary_name(true)
-        .try_get_matches_from(arguments)
-        .and_then(|mut matches| (row.read)(&mut matches))
-        .map_err(|error| bad_value(row, &error))?;
-    refine(command)
+fn asks_for_help(word: &OsString) -> bool {
+    matches!(word.to_str(), Some("-h" | "-help" | "--help" | "help"))
 }
 
-/// What only the whole command can tell.
-fn refine(command: Command) -> Result<Command, Stop> {
+/// Reads the options and operands of one command.
+fn read(row: &Row, args: impl Iterator<Item = OsString>, program: &OsStr) -> Result<Command, Stop> {
+    let mut typed = scan(args, row.flags, row.operands_end)
+        .map_err(|interrupted| interrupted.into_stop(|| help::command(row)))?;
+    if let Some(count) = wrong_count(row, typed.operands.len()) {
+        let message = format!("{}: {:?} {count}", program.to_string_lossy(), row.name);
+        return Err(usage(message, "Incorrect Usage.", help::command(row)));
+    }
+    let (context, exit_code) = match row.name {
+        "exec" => ("exec failed: ", 255),
+        _ => ("", 1),
+    };
+    let command = (row.read)(&mut typed).map_err(|bad| bad.into_stop(context, exit_code))?;
     match command {
         Command::Exec(exec) if exec.process.is_none() && exec.command.is_empty() => Err(failure(
-            "exec failed: process args cannot be empty".into(),
-            255,
+            format!("{context}process args cannot be empty"),
+            exit_code,
         )),
-        Command::Kill(mut kill) if kill.signal.is_empty() => {
-            kill.signal = "TERM".into();
-            Ok(Command::Kill(kill))
-        }
         command => Ok(command),
     }
 }
 
 fn wrong_count(row: &Row, count: usize) -> Option<String> {
-    let (fewest, most) = row.operands;
+    let (fewest, most) = row.count;
     if (fewest..=most).contains(&count) {
         return None;
     }
@@ -132,89 +110,39 @@ fn wrong_count(row: &Row, count: usize) -> Option<String> {
     })
 }
 
-/// Writes scanned arguments in the one form that leaves clap no choice:
-/// `--long=value ... -- operands`.
-fn for_clap(scanned: Scanned<'_>, tree: &clap::Command) -> Vec<OsString> {
-    let mut arguments = Vec::with_capacity(scanned.flags.len() + scanned.operands.len() + 1);
-    for (long, value) in scanned.flags {
-        let mut argument = OsString::from("--");
-        argument.push(long);
-        if let Some(value) = value {
-            if value.is_empty() && empty_is_none(tree, long) {
-                continue;
-            }
-            argument.push("=");
-            argument.push(value);
-        }
-        arguments.push(argument);
-    }
-    arguments.push("--".into());
-    arguments.extend(scanned.operands);
-    arguments
-}
-
-/// Whether an empty value means that the option was not given: engines pass
-/// such as `--lsm-mount-context=`. Ids, numbers and lists stay strict.
-fn empty_is_none(tree: &clap::Command, long: &str) -> bool {
-    tree.get_arguments()
-        .find(|arg| arg.get_long() == Some(long))
-        .is_some_and(|arg| {
-            let of = arg.get_value_parser().type_id();
-            let is_text = of == TypeId::of::<String>() || of == TypeId::of::<PathBuf>();
-            is_text && matches!(arg.get_action(), ArgAction::Set)
-        })
-}
-
-/// The sentence for a value that clap or a parser of this crate refused.
-fn bad_value(row: &Row, error: &clap::Error) -> Stop {
-    let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.as_str(),
-        _ => "",
-    };
-    let what = context(ContextKind::InvalidArg);
-    let option = what
-        .strip_prefix("--")
-        .and_then(|what| what.split(' ').next());
-    let place = match option {
-        Some(option) => format!("flag -{option}"),
-        None => what.to_owned(),
-    };
-    let reason = match (
-        error.get(ContextKind::ValidValue),
-        std::error::Error::source(error),
-    ) {
-        (Some(ContextValue::Strings(valid)), _) => format!("must be one of {}", valid.join(", ")),
-        (_, Some(source)) => source.to_string(),
-        _ if error.kind() == ErrorKind::InvalidUtf8 => "not UTF-8".into(),
-        _ => error.kind().to_string(),
-    };
-    let value = context(ContextKind::InvalidValue);
-    let message = format!("invalid value {value:?} for {place}: {reason}");
-    match row.name {
-        "exec" => failure(format!("exec failed: {message}"), 255),
-        _ => failure(message, 1),
+impl BadValue {
+    fn into_stop(self, context: &str, exit_code: u8) -> Stop {
+        let BadValue { of, value, reason } = self;
+        let place = match of.starts_with(|c: char| c.is_ascii_lowercase()) {
+            true => format!("flag -{}", of.replace('_', "-")),
+            false => of.to_owned(),
+        };
+        let message = match of {
+            // Known by these words.
+            "log_format" => format!("invalid log-format: {} ({reason})", value.to_string_lossy()),
+            _ => format!("{context}invalid value {value:?} for {place}: {reason}"),
+        };
+        failure(message, exit_code)
     }
 }
 
 impl Interrupted {
-    fn into_stop(self, tree: impl FnOnce() -> clap::Command) -> Stop {
+    fn into_stop(self, help: impl FnOnce() -> String) -> Stop {
         match self {
-            Interrupted::Help => Stop::Help(help(tree())),
+            Interrupted::Help => Stop::Help(help()),
             Interrupted::Wrong(message) => {
-                let first_line = message.clone();
-                usage(message, Some(&first_line), &tree())
+                let headline = format!("Incorrect Usage: {message}");
+                usage(message, &headline, help())
             }
         }
     }
 }
 
-fn usage(message: String, what: Option<&str>, tree: &clap::Command) -> Stop {
-    let what = what.map_or(".".to_owned(), |what| format!(": {what}"));
-    let help = help(tree.clone());
+fn usage(message: String, headline: &str, help: String) -> Stop {
     Stop::Error(UsageError {
         message,
         exit_code: 1,
-        help: Some(format!("Incorrect Usage{what}\n\n{help}")),
+        help: Some(format!("{headline}\n\n{help}")),
     })
 }
 
@@ -224,8 +152,4 @@ fn failure(message: String, exit_code: u8) -> Stop {
         exit_code,
         help: None,
     })
-}
-
-fn help(mut tree: clap::Command) -> String {
-    tree.render_help().to_string()
 }

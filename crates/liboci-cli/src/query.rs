@@ -4,68 +4,82 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-
+use crate::table::{choices, command_line, flag, option};
+use crate::typed::{Read, Typed};
 use crate::values;
 
-/// How `list` and `ps` print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Columns for people.
-    Table,
-    /// JSON for programs.
-    Json,
+choices! {
+    /// How `list` and `ps` print.
+    pub enum Format {
+        /// Columns for people.
+        Table = "table",
+        /// JSON for programs.
+        Json = "json",
+    }
 }
 
-/// `list`.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct List {
-    /// How to print
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    pub format: Format,
-    /// Print only the ids
-    #[arg(short, long)]
-    pub quiet: bool,
+command_line! {
+    /// `list`.
+    pub struct List;
+    options {
+        /// How to print
+        format: Format = option("FORMAT").short('f').choices(Format::NAMES).default("table"), format_or_table;
+        /// Print only the ids
+        quiet: bool = flag().short('q'), Typed::is_on;
+    }
+    operands {}
 }
 
-/// `ps`.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Ps {
-    /// How to print
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    pub format: Format,
-    /// Name of the container
-    #[arg(value_name = "ID")]
-    pub id: String,
-    /// Arguments for ps(1), for the table only; -ef when there are none
-    #[arg(value_name = "PS-ARGS")]
-    pub args: Vec<OsString>,
+command_line! {
+    /// `ps`.
+    pub struct Ps;
+    options {
+        /// How to print
+        format: Format = option("FORMAT").short('f').choices(Format::NAMES).default("table"), format_or_table;
+    }
+    operands {
+        /// Name of the container
+        id: String = "ID", Typed::operand;
+        /// Arguments for ps(1), for the table only; -ef when there are none
+        args: Vec<OsString> = "PS-ARG", Typed::rest;
+    }
 }
 
-/// `events`.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Events {
-    /// Time between two reports, such as 5s, 100ms or 1m30s
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = values::parse_interval)]
-    pub interval: Duration,
-    /// Print the statistics once and exit
-    #[arg(long)]
-    pub stats: bool,
-    /// Name of the container
-    #[arg(value_name = "ID")]
-    pub id: String,
+command_line! {
+    /// `events`.
+    pub struct Events;
+    options {
+        /// Time between two reports, such as 5s, 100ms or 1m30s
+        interval: Duration = option("DURATION").default("5s"), interval;
+        /// Print the statistics once and exit
+        stats: bool = flag(), Typed::is_on;
+    }
+    operands {
+        /// Name of the container
+        id: String = "ID", Typed::operand;
+    }
 }
 
-/// `spec`.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Spec {
-    /// Directory to write config.json to
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
-    pub bundle: PathBuf,
-    /// File to write instead of config.json in the bundle
-    #[arg(short, long, value_name = "FILE")]
-    pub file: Option<PathBuf>,
-    /// Write an example for a caller without privileges
-    #[arg(long)]
-    pub rootless: bool,
+command_line! {
+    /// `spec`.
+    pub struct Spec;
+    options {
+        /// Directory to write config.json to
+        bundle: PathBuf = option("DIR").short('b').default("."), Typed::path_or_here;
+        /// File to write instead of config.json in the bundle
+        file: Option<PathBuf> = option("FILE").short('f'), Typed::path;
+        /// Write an example for a caller without privileges
+        rootless: bool = flag(), Typed::is_on;
+    }
+    operands {}
+}
+
+fn format_or_table(typed: &mut Typed, field: &'static str) -> Read<Format> {
+    let format = typed.parsed(field, Format::from_name)?;
+    Ok(format.unwrap_or(Format::Table))
+}
+
+fn interval(typed: &mut Typed, field: &'static str) -> Read<Duration> {
+    let interval = typed.parsed(field, values::parse_interval)?;
+    Ok(interval.unwrap_or(Duration::from_secs(5)))
 }

@@ -2,28 +2,30 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-
+use crate::table::command_line;
+use crate::typed::Typed;
 use crate::values;
 
-/// `seccomp explain`: which rule decides about a call.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct SeccompExplain {
-    /// File with the profile as JSON (`linux.seccomp` of config.json, or a whole config.json)
-    #[arg(value_name = "PROFILE")]
-    pub profile: PathBuf,
-    /// Name of the system call
-    #[arg(value_name = "SYSCALL")]
-    pub syscall: String,
-    /// Its arguments, decimal or 0x..., negative ones as their 64-bit pattern
-    #[arg(value_name = "ARGS", value_parser = values::parse_argument)]
-    pub args: Vec<u64>,
+command_line! {
+    /// `seccomp explain`: which rule decides about a call.
+    pub struct SeccompExplain;
+    options {}
+    operands {
+        /// File with the profile as JSON (`linux.seccomp` of config.json, or a whole config.json)
+        profile: PathBuf = "PROFILE", Typed::operand_path;
+        /// Name of the system call
+        syscall: String = "SYSCALL", Typed::operand;
+        /// Its arguments, decimal or 0x..., negative ones as their 64-bit pattern
+        args: Vec<u64> = "ARG", |t: &mut Typed, of| t.rest_as(of, values::parse_argument);
+    }
 }
 
-/// `seccomp compile`: the program, readable.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct SeccompCompile {
-    /// File with the profile as JSON (`linux.seccomp` of config.json, or a whole config.json)
-    #[arg(value_name = "PROFILE")]
-    pub profile: PathBuf,
+command_line! {
+    /// `seccomp compile`: the program, readable.
+    pub struct SeccompCompile;
+    options {}
+    operands {
+        /// File with the profile as JSON (`linux.seccomp` of config.json, or a whole config.json)
+        profile: PathBuf = "PROFILE", Typed::operand_path;
+    }
 }

@@ -1,6 +1,6 @@
 //! Values inside arguments: ids, sizes, durations. Pure and strict.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, PathBuf};
 use std::time::Duration;
@@ -33,9 +33,7 @@ pub fn parse_id(text: &str) -> Result<u32, String> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     match text.parse() {
         Ok(id) if plain && id != u32::MAX => Ok(id),
-        _ => Err(format!(
-            "{text:?} is not a numeric id between 0 and 4294967294"
-        )),
+        _ => Err("must be a number from 0 to 4294967294, in plain decimal".into()),
     }
 }
 
@@ -51,14 +49,12 @@ pub fn parse_user(text: &str) -> Result<User, String> {
     })
 }
 
-/// Passes `NAME=VALUE` on; the value may be empty and need not be UTF-8.
-pub fn parse_env(variable: OsString) -> Result<OsString, String> {
+/// Checks `NAME=VALUE`; the value may be empty and need not be UTF-8.
+pub fn check_env(variable: &OsStr) -> Result<(), String> {
     match variable.as_bytes().iter().position(|&b| b == b'=') {
-        None => Err(format!("invalid environment variable: {variable:?}")),
-        Some(0) => Err(format!(
-            "environment variable name can't be empty: {variable:?}"
-        )),
-        Some(_) => Ok(variable),
+        None => Err("invalid environment variable".into()),
+        Some(0) => Err("environment variable name can't be empty".into()),
+        Some(_) => Ok(()),
     }
 }
 
@@ -110,7 +106,7 @@ pub fn parse_size(text: &str) -> Result<i64, String> {
 
 /// Reads a duration as Go writes it: `5s`, `100ms`, `1m30s`, `1.5h`, `0`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let error = || format!("invalid duration {text:?} (such as 5s, 100ms or 1m30s)");
+    let error = || "must be a duration such as 5s, 100ms or 1m30s".to_owned();
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if rest == "0" {
         return Ok(Duration::ZERO);
@@ -162,7 +158,7 @@ pub fn parse_argument(text: &str) -> Result<u64, String> {
         (_, Some(_)) => text.parse().ok().map(|n: i64| n as u64),
         _ => text.parse().ok(),
     };
-    number.ok_or_else(|| format!("{text:?} is not a 64-bit number"))
+    number.ok_or_else(|| "must be a 64-bit number".into())
 }
 
 /// Reads a truth value as Go's flags do.
