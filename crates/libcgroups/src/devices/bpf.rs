@@ -3,7 +3,7 @@
 //! The kernel calls it with `struct bpf_cgroup_dev_ctx { u32 access_type; u32 major; u32 minor; }`, where `access_type` is the wanted letters
 //! in the upper and the kind of device in the lower 16 bits. It answers 1 to allow.
 
-use super::{Kind, Policy, access};
+use super::{Key, Kind, Policy, access};
 use crate::error::{Error, Result};
 use kernel::bpf::Insn;
 
@@ -58,7 +58,10 @@ pub(crate) fn program(policy: &Policy) -> Result<Vec<Insn>> {
             }
             section.extend(verdict);
         }
-        section.extend(answer(false));
+        // What no entry covers. The verifier refuses instructions that can not be reached.
+        if !policy.entries().iter().any(|e| e.key == (Key { kind, major: None, minor: None })) {
+            section.extend(answer(false));
+        }
         let skip = i16::try_from(section.len()).map_err(|_| {
             Error::refuse(
                 "/linux/resources/devices",
@@ -102,7 +105,7 @@ fn verdict(mask: u8) -> Vec<Insn> {
 #[cfg(test)]
 mod tests {
     use super::super::policy::tests::{Dice, devices, direct};
-    use super::super::{Key, Rule};
+    use super::super::Rule;
     use super::*;
 
     /// Runs a program as the instruction set's documentation says.
