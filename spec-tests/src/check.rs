@@ -51,10 +51,14 @@ macro_rules! check {
 /// Fails the test unless both sides are equal; the text names what was compared.
 #[macro_export]
 macro_rules! check_eq {
-    ($seen:expr, $expected:expr, $($text:tt)+) => {{
-        let (seen, expected) = (&$seen, &$expected);
-        if *seen != *expected {
-            return $crate::check::fail(format!("{}: {:?}, expected {:?}", format!($($text)+), seen, expected));
+    ($seen:expr, $expected:expr, $($text:tt)+) => {
+        // `match` keeps temporaries of both sides alive.
+        match (&$seen, &$expected) {
+            (seen, expected) => {
+                if *seen != *expected {
+                    return $crate::check::fail(format!("{}: {:?}, expected {:?}", format!($($text)+), seen, expected));
+                }
+            }
         }
-    }};
+    };
 }

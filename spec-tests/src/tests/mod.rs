@@ -1,6 +1,13 @@
 //! The tests, one file per subject.
 
+mod identity;
 mod lifecycle;
+mod mount_options;
+mod mounts;
+mod namespaces;
+mod process;
+mod state;
+mod userns;
 
 use crate::table::Table;
 
@@ -8,5 +15,12 @@ use crate::table::Table;
 pub fn all() -> Table {
     let mut table = Table::default();
     lifecycle::add(&mut table);
+    state::add(&mut table);
+    process::add(&mut table);
+    identity::add(&mut table);
+    namespaces::add(&mut table);
+    userns::add(&mut table);
+    mounts::add(&mut table);
+    mount_options::add(&mut table);
     table
 }
