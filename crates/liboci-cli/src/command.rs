@@ -128,7 +128,6 @@ pub static COMMANDS: [Row; 20] = [
          of the signal that ended it; 255 means that it could not be run.\n\n\
          Example: teu exec -t web /bin/sh",
         read: |typed| Exec::read(typed).map(Command::Exec),
-        ..ROW
     },
     Row {
         name: "kill",
@@ -172,7 +171,6 @@ pub static COMMANDS: [Row; 20] = [
         operands_end: 1,
         notes: "Options come before ID.",
         read: |typed| Ps::read(typed).map(Command::Ps),
-        ..ROW
     },
     Row {
         name: "events",
@@ -201,7 +199,8 @@ pub static COMMANDS: [Row; 20] = [
         about: "Change the limits of a container",
         flags: &[Update::FLAGS],
         operands: Update::OPERANDS,
-        notes: "Sizes are in bytes, or have a unit: k, m, g, t or p, powers of 1024.",
+        notes: "What --resources says goes before the other options. Sizes are in bytes, or have\n\
+            a unit: k, m, g, t or p, powers of 1024.",
         read: |typed| Update::read(typed).map(Command::Update),
         ..ROW
     },

@@ -150,6 +150,8 @@ macro_rules! command_line {
             $( $(#[doc = $operand_help])+ pub $operand: $operand_type, )*
         }
 
+        // Some types have no options or no operands.
+        #[allow(dead_code)]
         impl $name {
             pub(crate) const FLAGS: &'static [$crate::table::Flag] = &[
                 $( $flag.named(stringify!($field), concat!($($help),+)), )*

@@ -57,9 +57,10 @@ impl Typed {
         field: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Read<Option<T>> {
-        self.last(field)
-            .map(|value| read_as(field, value, parse))
-            .transpose()
+        match self.last(field) {
+            Some(value) => read_as(field, value, parse).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// A number.
@@ -156,10 +157,11 @@ fn read_as<T>(
     value: &OsStr,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Read<T> {
-    let Some(text) = value.to_str() else {
-        return Err(bad(of, value, "not UTF-8".into()));
+    let read = match value.to_str() {
+        Some(text) => parse(text),
+        None => Err("not UTF-8".into()),
     };
-    parse(text).map_err(|reason| bad(of, value, reason))
+    read.map_err(|reason| bad(of, value, reason))
 }
 
 fn bad(of: &'static str, value: &OsStr, reason: String) -> BadValue {

@@ -10,23 +10,22 @@ command_line! {
     /// `update`. Absent options leave their limit as it is.
     pub struct Update;
     options {
-        /// File with the limits as JSON (linux.resources of config.json), or - for stdin;
-        /// other options are then ignored
+        /// File with the limits as JSON, as linux.resources of config.json, or - for stdin
         resources: Option<PathBuf> = option("FILE").short('r'), Typed::path;
         /// Block I/O weight, 10 to 1000
         blkio_weight: Option<u16> = option("WEIGHT"), Typed::number;
         /// Length of a CPU period in microseconds
-        cpu_period: Option<u64> = option("MICROSECONDS"), Typed::number;
+        cpu_period: Option<u64> = option("USEC"), Typed::number;
         /// CPU time per period in microseconds; -1 for no limit
-        cpu_quota: Option<i64> = option("MICROSECONDS"), Typed::number;
+        cpu_quota: Option<i64> = option("USEC"), Typed::number;
         /// CPU time that may be saved up beyond the quota, in microseconds
-        cpu_burst: Option<u64> = option("MICROSECONDS"), Typed::number;
+        cpu_burst: Option<u64> = option("USEC"), Typed::number;
         /// CPU weight relative to other containers
         cpu_share: Option<u64> = option("SHARES"), Typed::number;
         /// Length of a real-time CPU period in microseconds
-        cpu_rt_period: Option<u64> = option("MICROSECONDS"), Typed::number;
+        cpu_rt_period: Option<u64> = option("USEC"), Typed::number;
         /// Real-time CPU time per period in microseconds
-        cpu_rt_runtime: Option<i64> = option("MICROSECONDS"), Typed::number;
+        cpu_rt_runtime: Option<i64> = option("USEC"), Typed::number;
         /// 1 to run only when the CPU would idle, 0 to run as usual
         cpu_idle: Option<i64> = option("0|1"), Typed::number;
         /// CPUs to use, such as 0-3,7

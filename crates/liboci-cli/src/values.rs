@@ -153,11 +153,21 @@ pub fn parse_interval(text: &str) -> Result<Duration, String> {
 /// Reads an argument of a system call: decimal, `0x` hexadecimal, or negative,
 /// which stands for its 64-bit two's complement.
 pub fn parse_argument(text: &str) -> Result<u64, String> {
-    let number = match (text.strip_prefix("0x"), text.strip_prefix('-')) {
-        (Some(hex), _) => u64::from_str_radix(hex, 16).ok(),
-        (_, Some(_)) => text.parse().ok().map(|n: i64| n as u64),
-        _ => text.parse().ok(),
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text),
     };
+    let (digits, radix) = match digits.strip_prefix("0x") {
+        Some(hex) if sign.is_empty() => (hex, 16),
+        _ => (digits, 10),
+    };
+    // Rust's own readers would take a sign here.
+    let plain = digits.starts_with(|c: char| c.is_ascii_hexdigit());
+    let number = match sign {
+        "-" => text.parse().ok().map(|n: i64| n as u64),
+        _ => u64::from_str_radix(digits, radix).ok(),
+    }
+    .filter(|_| plain);
     number.ok_or_else(|| "must be a 64-bit number".into())
 }
 
