@@ -1,6 +1,7 @@
 //! Absence, as Go's encoder writes it.
 //!
-//! A nil slice, map or pointer is written as `null`, an unset string as `""`, unless its field is marked `omitempty`.
+//! A nil slice, map or pointer is written as `null`, an unset string as `""`, unless its field is
+//! marked `omitempty`.
 
 use serde::{Deserialize, Deserializer};
 

@@ -1,7 +1,7 @@
 //! From bytes to types, and from a failure to the place and the sentence that a person needs.
 //!
-//! Decoding runs without keeping track of where it is. Only when it fails does a second run find out, so a good document pays nothing for
-//! the errors of a bad one.
+//! Decoding runs without keeping track of where it is. Only when it fails does a second run find
+//! out, so a good document pays nothing for the errors of a bad one.
 
 use std::fmt;
 
@@ -106,7 +106,8 @@ fn push(pointer: &mut String, token: &str) {
 /// Why a document was not decoded, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError {
-    /// JSON pointer (RFC 6901) of the value at fault; of the field itself when it is missing or given twice; empty for the document.
+    /// JSON pointer (RFC 6901) of the value at fault; of the field itself when it is missing or
+    /// given twice; empty for the document.
     pub pointer: String,
     /// Line of the document, from 1; 0 when there is none to name.
     pub line: usize,

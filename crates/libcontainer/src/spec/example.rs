@@ -1,4 +1,5 @@
-//! The configuration that `spec` writes, for people to start from. The same as runc's, which tools edit by its keys.
+//! The configuration that `spec` writes, for people to start from. The same as runc's, which tools
+//! edit by its keys.
 
 use serde::Serialize;
 
@@ -8,8 +9,9 @@ use super::{
 
 /// An example configuration: a shell on a terminal, in a read-only `rootfs`.
 ///
-/// `rootless` has the ids of the user who will run it: the container gets a user namespace with those mapped to root, and goes without what
-/// such a user may not do. With `cgroup_v2` the container gets a cgroup namespace, as it needs to see its own cgroup as the root.
+/// `rootless` has the ids of the user who will run it: the container gets a user namespace with
+/// those mapped to root, and goes without what such a user may not do. With `cgroup_v2` the
+/// container gets a cgroup namespace, as it needs to see its own cgroup as the root.
 pub fn default_spec(rootless: Option<(u32, u32)>, cgroup_v2: bool) -> Spec {
     Spec {
         oci_version: SPEC_VERSION.into(),
@@ -25,7 +27,8 @@ pub fn default_spec(rootless: Option<(u32, u32)>, cgroup_v2: bool) -> Spec {
     }
 }
 
-/// Any of this module's types as a configuration file: JSON indented by tabs, without a newline at the end.
+/// Any of this module's types as a configuration file: JSON indented by tabs, without a newline at
+/// the end.
 pub fn render<T: Serialize>(document: &T) -> Result<Vec<u8>, serde_json::Error> {
     let mut json = Vec::with_capacity(4096);
     let tabs = serde_json::ser::PrettyFormatter::with_indent(b"\t");

@@ -1,4 +1,5 @@
-//! `linux`: the parts of the configuration that only Linux has. `resources` and `seccomp` are decoded by the crates that act on them.
+//! `linux`: the parts of the configuration that only Linux has. `resources` and `seccomp` are
+//! decoded by the crates that act on them.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +67,8 @@ pub struct Linux {
     /// System call filter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seccomp: Option<seccomp::Profile>,
-    /// Propagation of the root mount: `shared`, `slave`, `private`, `unbindable`, or the same with `r` in front.
+    /// Propagation of the root mount: `shared`, `slave`, `private`, `unbindable`, or the same with
+    /// `r` in front.
     #[serde(
         default,
         deserialize_with = "non_empty",
@@ -169,7 +171,8 @@ pub struct NetDevice {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IntelRdt {
-    /// Class of service: a directory below the resctrl mount; `/` is the mount itself, absent means the container's id.
+    /// Class of service: a directory below the resctrl mount; `/` is the mount itself, absent means
+    /// the container's id.
     #[serde(
         rename = "closID",
         default,

@@ -1,18 +1,20 @@
 //! What `config.json` can say, decoded.
 //!
-//! The types follow the [runtime specification] field by field; names are the specification's in snake case. Decoding checks
-//! types and nothing else: names of capabilities, namespaces or limits stay strings, and the plan refuses the ones that it does not know,
-//! each with the JSON pointer of the field.
+//! The types follow the [runtime specification] field by field; names are the specification's in
+//! snake case. Decoding checks types and nothing else: names of capabilities, namespaces or limits
+//! stay strings, and the plan refuses the ones that it does not know, each with the JSON pointer of
+//! the field.
 //!
 //! How JSON becomes these types:
 //!
-//! * Unknown fields are ignored, so a configuration of a newer 1.x version decodes. The objects `windows`, `solaris`, `vm`, `zos` and
-//!   `freebsd` are unknown here.
-//! * Absent and `null` are the same, and so are absent and the empty string or list, because engines are written in Go, whose
-//!   encoder writes either for an unset field. Optional strings are `None` in all three cases, optional lists are empty.
-//!   Fields that the specification requires are neither absent nor `null`.
-//! * Field names match exactly. Go's decoder also takes `"Process"` for `process`; two spellings of one field are how a checker and
-//!   a runtime come to read different things.
+//! * Unknown fields are ignored, so a configuration of a newer 1.x version decodes. The objects
+//!   `windows`, `solaris`, `vm`, `zos` and `freebsd` are unknown here.
+//! * Absent and `null` are the same, and so are absent and the empty string or list, because
+//!   engines are written in Go, whose encoder writes either for an unset field. Optional strings
+//!   are `None` in all three cases, optional lists are empty. Fields that the specification
+//!   requires are neither absent nor `null`.
+//! * Field names match exactly. Go's decoder also takes `"Process"` for `process`; two spellings of
+//!   one field are how a checker and a runtime come to read different things.
 //! * A key given twice is refused, in objects and in maps.
 //! * Integers are integers: `1.0` and `1e3` are refused, as in Go.
 //!
@@ -151,7 +153,8 @@ pub struct Mount {
     pub gid_mappings: Vec<IdMapping>,
 }
 
-/// A range of user or group ids: `size` ids from `container_id` inside are those from `host_id` outside.
+/// A range of user or group ids: `size` ids from `container_id` inside are those from `host_id`
+/// outside.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdMapping {
     /// First id inside the container.

@@ -1,4 +1,5 @@
-//! `process`: the program to run and everything that is set on its process. Also the document that `exec --process` reads.
+//! `process`: the program to run and everything that is set on its process. Also the document that
+//! `exec --process` reads.
 
 use serde::{Deserialize, Serialize};
 

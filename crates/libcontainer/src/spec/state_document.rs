@@ -1,4 +1,5 @@
-//! What the runtime tells others about a container: hooks on their standard input, seccomp agents, and whoever asks for `state`.
+//! What the runtime tells others about a container: hooks on their standard input, seccomp agents,
+//! and whoever asks for `state`.
 
 use std::collections::BTreeMap;
 
@@ -54,9 +55,11 @@ impl StateDocument {
         to_vec(self)
     }
 
-    /// The document in two halves, between which the process id goes in decimal, whatever `pid` says.
+    /// The document in two halves, between which the process id goes in decimal, whatever `pid`
+    /// says.
     ///
-    /// The parent renders them before the process exists; the child, which must not allocate, writes first half, number, second half.
+    /// The parent renders them before the process exists; the child, which must not allocate,
+    /// writes first half, number, second half.
     pub fn hook_parts(&self) -> (Vec<u8>, Vec<u8>) {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
@@ -89,7 +92,8 @@ impl StateDocument {
     }
 }
 
-/// What `state` prints and what `list --format json` prints an array of: the state, and what engines of runc's time look for besides.
+/// What `state` prints and what `list --format json` prints an array of: the state, and what
+/// engines of runc's time look for besides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StateOutput {

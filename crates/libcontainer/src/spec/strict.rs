@@ -1,8 +1,9 @@
 //! Two things that serde's derived decoders let pass and that a runtime must not.
 //!
-//! A derived struct also decodes from an array, its elements taken as the fields in order: `"linux": []` would be a container without
-//! any isolation. And of two equal keys in a map the last one wins, where another reader of the file may see the first.
-//! [`Strict`] goes between the JSON and the types and refuses both, in the types of the other crates too.
+//! A derived struct also decodes from an array, its elements taken as the fields in order:
+//! `"linux": []` would be a container without any isolation. And of two equal keys in a map the
+//! last one wins, where another reader of the file may see the first. [`Strict`] goes between the
+//! JSON and the types and refuses both, in the types of the other crates too.
 
 use std::collections::BTreeSet;
 use std::fmt;

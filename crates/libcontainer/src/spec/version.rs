@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-/// The version of the specification that is implemented, and written into state documents and example configurations.
+/// The version of the specification that is implemented, and written into state documents and
+/// example configurations.
 pub const SPEC_VERSION: &str = "1.3.0";
 
-/// Checks that a configuration of this version can be understood: any SemVer 2.0.0 version with the major number 1.
+/// Checks that a configuration of this version can be understood: any SemVer 2.0.0 version with the
+/// major number 1.
 ///
-/// Minor versions only add optional fields, so newer ones are accepted, and so are pre-releases and builds such as `1.0.2-dev` or
-/// `1.3.0+dev`.
+/// Minor versions only add optional fields, so newer ones are accepted, and so are pre-releases and
+/// builds such as `1.0.2-dev` or `1.3.0+dev`.
 pub fn check(version: &str) -> Result<(), VersionError> {
     let error = |problem| VersionError {
         version: version.to_owned(),
