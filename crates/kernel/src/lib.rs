@@ -6,6 +6,7 @@
 pub mod bpf;
 pub mod cred;
 mod errno;
+pub mod event;
 pub mod exec;
 pub mod file;
 pub mod io;

@@ -14,14 +14,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some("systemd") => Driver::Systemd,
         _ => Driver::Cgroupfs,
     };
-    let resources: Option<Resources> = args.get(3).map(|json| serde_json::from_str(json)).transpose()?;
+    let resources: Option<Resources> = args
+        .get(3)
+        .map(|json| serde_json::from_str(json))
+        .transpose()?;
     let id = format!("cycle-{}", std::process::id());
     let mut total = Duration::ZERO;
     for _ in 0..count {
         let start = Instant::now();
         let deadline = start + Duration::from_secs(10);
         let layout = Layout::detect()?;
-        let request = Request { driver, id: &id, resources: resources.as_ref(), ..Request::default() };
+        let request = Request {
+            driver,
+            id: &id,
+            resources: resources.as_ref(),
+            ..Request::default()
+        };
         let plan = plan(&layout, &request)?;
         let cgroup = Cgroup::create(&plan, deadline)?;
         let (into, tasks) = match cgroup.entry() {
@@ -30,14 +38,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Entry::IntoAndTasks(dir, tasks) => (Some(dir), tasks),
             Entry::Pid | Entry::None => (None, &[][..]),
         };
-        let child = clone(CloneArgs { cgroup: into, ..CloneArgs::default() }, || {
-            exit(i32::from(tasks.iter().any(|t| kernel::io::write(t.as_fd(), b"0").is_err())))
-        })?;
+        let child = clone(
+            CloneArgs {
+                cgroup: into,
+                ..CloneArgs::default()
+            },
+            || {
+                exit(i32::from(
+                    tasks
+                        .iter()
+                        .any(|t| kernel::io::write(t.as_fd(), b"0").is_err()),
+                ))
+            },
+        )?;
         let ended = wait(child.pidfd.as_fd())?;
         assert_eq!(ended.status(), 0);
         cgroup.destroy(deadline)?;
         total += start.elapsed();
     }
-    println!("{:.1} us each", total.as_secs_f64() * 1e6 / f64::from(count));
+    println!(
+        "{:.1} us each",
+        total.as_secs_f64() * 1e6 / f64::from(count)
+    );
     Ok(())
 }

@@ -85,6 +85,16 @@ pub(crate) fn memory(m: &Memory) -> Result<Vec<Write>> {
     Ok(w)
 }
 
+/// What of the memory object newer kernels have given up, and is not worth failing over.
+pub(crate) fn memory_warnings(m: &Memory) -> Vec<String> {
+    let sentence = "/linux/resources/memory/kernel has no effect since kernel 5.16, which counts kernel memory with the rest";
+    m.kernel
+        .is_some_and(|n| n > 0)
+        .then(|| sentence.to_owned())
+        .into_iter()
+        .collect()
+}
+
 pub(crate) fn cpu(c: &Cpu) -> Result<Vec<Write>> {
     crate::check::cpu(c)?;
     let mut w = Vec::new();

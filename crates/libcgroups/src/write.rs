@@ -21,7 +21,7 @@ pub(crate) struct Write {
 pub(crate) enum Missing {
     /// Fail: the configuration asks for something that this kernel can not do.
     Refuse,
-    /// Go on: without the file there is nothing to limit.
+    /// Go on: without the file, or where it is there and refuses with EOPNOTSUPP, there is nothing to limit.
     Skip,
     /// Write this instead.
     Instead(Box<Write>),

@@ -223,7 +223,7 @@ pub(super) fn apply(dir: &RecordedDir, write: &Write) -> Result<()> {
     let path = dir.join(&write.file);
     match (fs::write(&path, &write.value), &write.missing) {
         (Ok(()), _) => Ok(()),
-        (Err(Errno::ENOENT), Missing::Skip) => Ok(()),
+        (Err(Errno::ENOENT | Errno::EOPNOTSUPP), Missing::Skip) => Ok(()),
         (Err(Errno::ENOENT), Missing::Instead(other)) => apply(dir, other),
         (Err(e), _) => Err(write_error(dir, write, e)),
     }

@@ -33,6 +33,38 @@ pub(super) fn write_v1(dir: &RecordedDir, policy: &Policy) -> Result<()> {
     Ok(())
 }
 
+/// Changes the policy of a v1 cgroup that is in use. What stays allowed stays allowed all the time: first the new entries are added, then those
+/// that are gone are taken away.
+pub(super) fn change_v1(dir: &RecordedDir, policy: &Policy) -> Result<()> {
+    let writes = v1::writes(policy)?;
+    let path = dir.join("devices.list");
+    let now = fs::read(&path).map_err(|e| Error::sys(format!("read {}", path.display()), e))?;
+    // The kernel's list shows exceptions to a denial; "a *:* rwm" stands for everything, with exceptions that it does not show.
+    if writes.allow_first || now.starts_with("a ") {
+        return write_v1(dir, policy);
+    }
+    let write = |file: &str, line: &str| {
+        let failed = |e| {
+            Error::sys(format!("write {line:?} to {}", dir.join(file).display()), e)
+                .with_field(FIELD)
+        };
+        fs::write(&dir.join(file), line).map_err(failed)
+    };
+    for line in writes
+        .exceptions
+        .iter()
+        .filter(|l| !now.lines().any(|n| n == *l))
+    {
+        write("devices.allow", line)?;
+    }
+    for line in now.lines() {
+        if let Some(surplus) = v1::surplus(line, &writes.exceptions) {
+            write("devices.deny", &surplus)?;
+        }
+    }
+    Ok(())
+}
+
 /// Loads the policy as an eBPF program and attaches it to a v2 cgroup.
 ///
 /// A fresh cgroup has no program of its own. Otherwise the one that is there is replaced in one step; several, which somebody else must have

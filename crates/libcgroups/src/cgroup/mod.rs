@@ -5,7 +5,11 @@ mod destroy;
 mod devices;
 mod enter;
 mod freeze;
+mod oom;
 mod pids;
+mod update;
+
+pub use oom::{OomEvent, OomEvents};
 
 use crate::plan::{EntryKind, Record};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -59,7 +59,14 @@ pub(crate) fn program(policy: &Policy) -> Result<Vec<Insn>> {
             section.extend(verdict);
         }
         // What no entry covers. The verifier refuses instructions that can not be reached.
-        if !policy.entries().iter().any(|e| e.key == (Key { kind, major: None, minor: None })) {
+        if !policy.entries().iter().any(|e| {
+            e.key
+                == (Key {
+                    kind,
+                    major: None,
+                    minor: None,
+                })
+        }) {
             section.extend(answer(false));
         }
         let skip = i16::try_from(section.len()).map_err(|_| {
@@ -104,8 +111,8 @@ fn verdict(mask: u8) -> Vec<Insn> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::policy::tests::{Dice, devices, direct};
     use super::super::Rule;
+    use super::super::policy::tests::{Dice, devices, direct};
     use super::*;
 
     /// Runs a program as the instruction set's documentation says.

@@ -67,6 +67,18 @@ fn exceptions(policy: &Policy, allow_first: bool) -> Option<Vec<String>> {
     Some(lines)
 }
 
+/// What a line of `devices.list` allows beyond `wanted`, as a line for `devices.deny`; none when it is all wanted.
+pub(crate) fn surplus(line: &str, wanted: &[String]) -> Option<String> {
+    let (key, letters) = line.rsplit_once(' ')?;
+    let kept = wanted
+        .iter()
+        .filter_map(|w| w.rsplit_once(' '))
+        .find(|(k, _)| *k == key)
+        .map_or("", |(_, l)| l);
+    let rest: String = letters.chars().filter(|l| !kept.contains(*l)).collect();
+    (!rest.is_empty()).then(|| format!("{key} {rest}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::policy::tests::{Dice, devices};
@@ -150,6 +162,20 @@ mod tests {
             "c 5:2 rwm",
         ];
         assert_eq!(lines, want);
+    }
+
+    #[test]
+    fn surplus_is_what_is_not_wanted() {
+        let wanted = ["c 1:3 rw".to_owned(), "b *:* m".to_owned()];
+        let table = [
+            ("c 1:3 rwm", Some("c 1:3 m")),
+            ("c 1:3 rw", None),
+            ("c 1:5 r", Some("c 1:5 r")),
+            ("b *:* m", None),
+        ];
+        for (line, want) in table {
+            assert_eq!(surplus(line, &wanted).as_deref(), want);
+        }
     }
 
     #[test]

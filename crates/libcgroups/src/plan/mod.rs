@@ -1,6 +1,6 @@
 //! What is wanted, what will be done about it, and what is remembered of it.
 
-mod resources;
+pub(crate) mod allot;
 
 use crate::devices;
 use crate::error::Result;
@@ -196,12 +196,12 @@ pub fn plan(layout: &Layout, request: &Request<'_>) -> Result<Plan> {
         }
         Driver::Systemd => systemd::plan(layout, request, &mut plan)?,
     }
-    let allotment = resources::allot(layout, resources)?;
+    let allotment = allot::allot(layout, resources)?;
     plan.warnings.extend(allotment.warnings);
     for planned in &mut plan.dirs {
-        let mine = |a: &&(resources::Home, Vec<Write>)| match a.0 {
-            resources::Home::V1(controller) => planned.dir.has(controller),
-            resources::Home::V2 => planned.dir.is_v2(),
+        let mine = |a: &&(allot::Home, Vec<Write>)| match a.0 {
+            allot::Home::V1(controller) => planned.dir.has(controller),
+            allot::Home::V2 => planned.dir.is_v2(),
         };
         planned.writes = allotment
             .writes

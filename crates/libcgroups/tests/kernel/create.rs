@@ -25,17 +25,72 @@ fn limits_are_what_the_kernel_reports() {
     let v1 = !layout.is_v2();
     // controller, resources, then file and content on v1 and on v2
     let table = [
-        ("pids", r#"{"pids":{"limit":17}}"#, ("pids.max", "17"), ("pids.max", "17")),
-        ("pids", r#"{"pids":{"limit":0}}"#, ("pids.max", "1"), ("pids.max", "1")),
-        ("pids", r#"{"pids":{"limit":-1}}"#, ("pids.max", "max"), ("pids.max", "max")),
-        ("memory", r#"{"memory":{"limit":33554432}}"#, ("memory.limit_in_bytes", "33554432"), ("memory.max", "33554432")),
-        ("memory", r#"{"memory":{"reservation":16777216}}"#, ("memory.soft_limit_in_bytes", "16777216"), ("memory.low", "16777216")),
-        ("cpu", r#"{"cpu":{"shares":512}}"#, ("cpu.shares", "512"), ("cpu.weight", "59")),
-        ("cpu", r#"{"cpu":{"quota":20000,"period":50000}}"#, ("cpu.cfs_quota_us", "20000"), ("cpu.max", "20000 50000")),
-        ("cpu", r#"{"cpu":{"quota":20000,"burst":10000}}"#, ("cpu.cfs_burst_us", "10000"), ("cpu.max.burst", "10000")),
-        ("cpu", r#"{"cpu":{"idle":1,"shares":512}}"#, ("cpu.idle", "1"), ("cpu.idle", "1")),
-        ("cpuset", r#"{"cpu":{"cpus":"0"}}"#, ("cpuset.cpus", "0"), ("cpuset.cpus", "0")),
-        ("cpuset", r#"{"cpu":{"mems":"0"}}"#, ("cpuset.mems", "0"), ("cpuset.mems", "0")),
+        (
+            "pids",
+            r#"{"pids":{"limit":17}}"#,
+            ("pids.max", "17"),
+            ("pids.max", "17"),
+        ),
+        (
+            "pids",
+            r#"{"pids":{"limit":0}}"#,
+            ("pids.max", "1"),
+            ("pids.max", "1"),
+        ),
+        (
+            "pids",
+            r#"{"pids":{"limit":-1}}"#,
+            ("pids.max", "max"),
+            ("pids.max", "max"),
+        ),
+        (
+            "memory",
+            r#"{"memory":{"limit":33554432}}"#,
+            ("memory.limit_in_bytes", "33554432"),
+            ("memory.max", "33554432"),
+        ),
+        (
+            "memory",
+            r#"{"memory":{"reservation":16777216}}"#,
+            ("memory.soft_limit_in_bytes", "16777216"),
+            ("memory.low", "16777216"),
+        ),
+        (
+            "cpu",
+            r#"{"cpu":{"shares":512}}"#,
+            ("cpu.shares", "512"),
+            ("cpu.weight", "59"),
+        ),
+        (
+            "cpu",
+            r#"{"cpu":{"quota":20000,"period":50000}}"#,
+            ("cpu.cfs_quota_us", "20000"),
+            ("cpu.max", "20000 50000"),
+        ),
+        (
+            "cpu",
+            r#"{"cpu":{"quota":20000,"burst":10000}}"#,
+            ("cpu.cfs_burst_us", "10000"),
+            ("cpu.max.burst", "10000"),
+        ),
+        (
+            "cpu",
+            r#"{"cpu":{"idle":1,"shares":512}}"#,
+            ("cpu.idle", "1"),
+            ("cpu.idle", "1"),
+        ),
+        (
+            "cpuset",
+            r#"{"cpu":{"cpus":"0"}}"#,
+            ("cpuset.cpus", "0"),
+            ("cpuset.cpus", "0"),
+        ),
+        (
+            "cpuset",
+            r#"{"cpu":{"mems":"0"}}"#,
+            ("cpuset.mems", "0"),
+            ("cpuset.mems", "0"),
+        ),
     ];
     for (controller, json, on_v1, on_v2) in table {
         if !has_controller(&layout, controller) {
@@ -57,7 +112,14 @@ fn parents_are_made_and_can_be_named_again() {
     let outer = Workload::at(&fresh_path(), "{}");
     let inner = Workload::at(&format!("{}/a/b", outer.path), "{}");
     let sleeper = inner.sleeper();
-    assert!(inner.cgroup.record().dirs.iter().all(|d| sleeper.is_in(d, "")));
+    assert!(
+        inner
+            .cgroup
+            .record()
+            .dirs
+            .iter()
+            .all(|d| sleeper.is_in(d, ""))
+    );
 }
 
 #[test]
@@ -70,17 +132,35 @@ fn a_cgroup_with_processes_or_frozen_is_refused() {
     {
         let _sleeper = w.sleeper();
         let e = Cgroup::create(&plan, soon()).unwrap_err();
-        assert!(e.to_string().starts_with("container's cgroup is not empty: 1 process(es) found"), "{e}");
+        assert!(
+            e.to_string()
+                .starts_with("container's cgroup is not empty: 1 process(es) found"),
+            "{e}"
+        );
         assert_eq!(e.field(), Some("/linux/cgroupsPath"));
     }
     w.cgroup.freeze(soon()).unwrap();
     let e = Cgroup::create(&plan, soon()).unwrap_err();
-    assert!(e.to_string().starts_with("container's cgroup unexpectedly frozen"), "{e}");
+    assert!(
+        e.to_string()
+            .starts_with("container's cgroup unexpectedly frozen"),
+        "{e}"
+    );
     // Below a frozen one, too, and nothing is left of the attempt.
     let child = format!("{}/child", w.path);
     let e = Cgroup::create(&plan_at(&child, &resources("{}")), soon()).unwrap_err();
-    assert!(e.to_string().starts_with("container's cgroup unexpectedly frozen"), "{e}");
-    assert!(w.cgroup.record().dirs.iter().all(|d| !d.full().join("child").exists()));
+    assert!(
+        e.to_string()
+            .starts_with("container's cgroup unexpectedly frozen"),
+        "{e}"
+    );
+    assert!(
+        w.cgroup
+            .record()
+            .dirs
+            .iter()
+            .all(|d| !d.full().join("child").exists())
+    );
     w.cgroup.thaw(soon()).unwrap();
     drop(Cgroup::create(&plan, soon()).unwrap());
 }
@@ -95,12 +175,19 @@ fn what_fails_leaves_nothing() {
         return;
     }
     let path = fresh_path();
-    let plan = plan_at(&format!("{path}/x"), &resources(r#"{"cpu":{"cpus":"4095"}}"#));
+    let plan = plan_at(
+        &format!("{path}/x"),
+        &resources(r#"{"cpu":{"cpus":"4095"}}"#),
+    );
     let e = Cgroup::create(&plan, soon()).unwrap_err();
     assert_eq!(e.field(), Some("/linux/resources/cpu/cpus"));
     assert!(e.to_string().contains("cpuset.cpus"), "{e}");
     let dirs = plan.record().dirs;
-    assert!(dirs.iter().all(|d| !d.full().exists() && !d.full().parent().unwrap().exists()), "{dirs:?}");
+    assert!(
+        dirs.iter()
+            .all(|d| !d.full().exists() && !d.full().parent().unwrap().exists()),
+        "{dirs:?}"
+    );
 }
 
 #[test]
@@ -110,9 +197,16 @@ fn a_missing_controller_is_named() {
     }
     let layout = Layout::detect().unwrap();
     let r = resources(r#"{"rdma":{"mlx5_0":{"hcaHandles":3}}}"#);
-    let request = libcgroups::Request { path: Some("/x"), resources: Some(&r), ..Default::default() };
+    let request = libcgroups::Request {
+        path: Some("/x"),
+        resources: Some(&r),
+        ..Default::default()
+    };
     match libcgroups::plan(&layout, &request) {
-        Err(e) => assert_eq!(e.to_string(), "this host has no rdma cgroup controller (asked for by /linux/resources/rdma/mlx5_0)"),
+        Err(e) => assert_eq!(
+            e.to_string(),
+            "this host has no rdma cgroup controller (asked for by /linux/resources/rdma/mlx5_0)"
+        ),
         // On v2 only the kernel knows.
         Ok(plan) if layout.is_v2() => {
             if let Err(e) = Cgroup::create(&plan, soon()) {

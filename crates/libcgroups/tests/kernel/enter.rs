@@ -18,10 +18,25 @@ fn exec_enters_the_cgroup_or_an_existing_child() {
     let sleeper = Sleeper(start(later.exec_entry(&[] as &[&str]).unwrap(), sleep));
     assert!(w.cgroup.record().dirs.iter().all(|d| sleeper.is_in(d, "")));
     let sleeper = Sleeper(start(later.exec_entry(&["child"]).unwrap(), sleep));
-    assert!(w.cgroup.record().dirs.iter().all(|d| sleeper.is_in(d, "/child")));
+    assert!(
+        w.cgroup
+            .record()
+            .dirs
+            .iter()
+            .all(|d| sleeper.is_in(d, "/child"))
+    );
     // Beside a process that moved on its own.
-    let other = Sleeper(start(later.exec_entry_beside(sleeper.0.pid).unwrap(), sleep));
-    assert!(w.cgroup.record().dirs.iter().all(|d| other.is_in(d, "/child")));
+    let other = Sleeper(start(
+        later.exec_entry_beside(sleeper.0.pid).unwrap(),
+        sleep,
+    ));
+    assert!(
+        w.cgroup
+            .record()
+            .dirs
+            .iter()
+            .all(|d| other.is_in(d, "/child"))
+    );
     drop(child);
 }
 

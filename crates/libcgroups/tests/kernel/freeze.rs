@@ -29,8 +29,14 @@ fn a_thaw_below_a_frozen_parent_ends_at_the_deadline() {
     let _sleeper = inner.sleeper();
     outer.cgroup.freeze(soon()).unwrap();
     let start = std::time::Instant::now();
-    let e = inner.cgroup.thaw(start + std::time::Duration::from_millis(50)).unwrap_err();
-    assert!(e.to_string().contains("a parent cgroup may be frozen"), "{e}");
+    let e = inner
+        .cgroup
+        .thaw(start + std::time::Duration::from_millis(50))
+        .unwrap_err();
+    assert!(
+        e.to_string().contains("a parent cgroup may be frozen"),
+        "{e}"
+    );
     assert!(start.elapsed().as_millis() < 500);
     outer.cgroup.thaw(soon()).unwrap();
 }

@@ -7,4 +7,6 @@ mod destroy;
 mod devices;
 mod enter;
 mod freeze;
+mod stats;
+mod update;
 mod workload;

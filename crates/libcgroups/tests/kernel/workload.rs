@@ -13,7 +13,11 @@ pub fn soon() -> Instant {
 /// A name that no other test of this or another run uses.
 pub fn fresh_path() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("/teu-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "/teu-test-{}-{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 /// Whether this process may make cgroups here; says so when not.
@@ -27,8 +31,12 @@ pub fn may_make_cgroups() -> bool {
 
 /// Whether a controller can be used on this host; says so when not.
 pub fn has_controller(layout: &Layout, name: &str) -> bool {
-    let v1 = layout.v1_mounts().any(|m| m.subsystems.iter().any(|s| s == name));
-    let v2 = layout.v2_mountpoint().and_then(|p| std::fs::read_to_string(p.join("cgroup.controllers")).ok());
+    let v1 = layout
+        .v1_mounts()
+        .any(|m| m.subsystems.iter().any(|s| s == name));
+    let v2 = layout
+        .v2_mountpoint()
+        .and_then(|p| std::fs::read_to_string(p.join("cgroup.controllers")).ok());
     let has = v1 || v2.is_some_and(|list| list.split_whitespace().any(|c| c == name));
     if !has {
         eprintln!("skipped: this host has no {name} controller");
@@ -41,7 +49,12 @@ pub fn resources(json: &str) -> Resources {
 }
 
 pub fn plan_at(path: &str, resources: &Resources) -> Plan {
-    let request = Request { path: Some(path), id: "test", resources: Some(resources), ..Request::default() };
+    let request = Request {
+        path: Some(path),
+        id: "test",
+        resources: Some(resources),
+        ..Request::default()
+    };
     plan(&Layout::detect().unwrap(), &request).unwrap()
 }
 
@@ -58,13 +71,24 @@ impl Workload {
 
     pub fn at(path: &str, json: &str) -> Workload {
         let plan = plan_at(path, &resources(json));
-        Workload { cgroup: Cgroup::create(&plan, soon()).unwrap(), path: path.to_owned() }
+        Workload {
+            cgroup: Cgroup::create(&plan, soon()).unwrap(),
+            path: path.to_owned(),
+        }
     }
 
     /// What a file of the cgroup says, in whichever hierarchy it is.
     pub fn read(&self, file: &str) -> String {
-        let found = self.cgroup.record().dirs.iter().find_map(|d| std::fs::read_to_string(d.full().join(file)).ok());
-        found.unwrap_or_else(|| panic!("no {file} in {:?}", self.cgroup.record())).trim().to_owned()
+        let found = self
+            .cgroup
+            .record()
+            .dirs
+            .iter()
+            .find_map(|d| std::fs::read_to_string(d.full().join(file)).ok());
+        found
+            .unwrap_or_else(|| panic!("no {file} in {:?}", self.cgroup.record()))
+            .trim()
+            .to_owned()
     }
 
     /// Starts a process that enters as it should and then runs `child`, which must not allocate.
@@ -84,6 +108,21 @@ pub fn sleep() -> i32 {
     }
 }
 
+/// Fills a file in memory, which is charged to the cgroup and can not be reclaimed without swap.
+pub fn hold_memory(bytes: usize) -> i32 {
+    static PAGE: [u8; 65536] = [1; 65536];
+    let Ok(file) = kernel::file::memfd(c"held") else {
+        return 1;
+    };
+    for _ in 0..bytes / PAGE.len() {
+        if kernel::io::write_all(file.as_fd(), &PAGE).is_err() {
+            return 1;
+        }
+    }
+    std::mem::forget(file);
+    0
+}
+
 pub fn start(entry: Entry<'_>, child: impl FnOnce() -> i32) -> Child {
     let none: &[OwnedFd] = &[];
     let (into, tasks) = match entry {
@@ -93,16 +132,29 @@ pub fn start(entry: Entry<'_>, child: impl FnOnce() -> i32) -> Child {
         Entry::Pid | Entry::None => (None, none),
     };
     let (ready, tell) = kernel::io::pipe().unwrap();
-    let child = clone(CloneArgs { cgroup: into, ..CloneArgs::default() }, || {
-        if tasks.iter().any(|t| kernel::io::write(t.as_fd(), b"0").is_err()) {
-            exit(99)
-        }
-        let _ = kernel::io::write(tell.as_fd(), b"x");
-        exit(child())
-    })
+    let child = clone(
+        CloneArgs {
+            cgroup: into,
+            ..CloneArgs::default()
+        },
+        || {
+            if tasks
+                .iter()
+                .any(|t| kernel::io::write(t.as_fd(), b"0").is_err())
+            {
+                exit(99)
+            }
+            let _ = kernel::io::write(tell.as_fd(), b"x");
+            exit(child())
+        },
+    )
     .unwrap();
     drop(tell);
-    assert_eq!(kernel::io::read(ready.as_fd(), &mut [0]), Ok(1), "the child did not enter");
+    assert_eq!(
+        kernel::io::read(ready.as_fd(), &mut [0]),
+        Ok(1),
+        "the child did not enter"
+    );
     child
 }
 

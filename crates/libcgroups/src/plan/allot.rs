@@ -83,9 +83,11 @@ pub(crate) fn allot(layout: &Layout, r: &Resources) -> Result<Allotment> {
     }
     if let Some(memory) = &r.memory {
         let home = add("memory", v1::memory(memory), v2::memory(memory))?;
-        if home == Some(Home::V2) {
-            warnings.extend(v2::memory_warnings(memory));
-        }
+        warnings.extend(if home == Some(Home::V2) {
+            v2::memory_warnings(memory)
+        } else {
+            v1::memory_warnings(memory)
+        });
     }
     if let Some(pids) = &r.pids {
         add("pids", Ok(v1::pids(pids)), Ok(v2::pids(pids)))?;
