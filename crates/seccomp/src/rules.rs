@@ -1,0 +1,386 @@
+//! A profile checked, and its rules in the order in which they decide.
+
+use std::cmp::Reverse;
+
+use crate::table::Name;
+use crate::{Action, Arch, Arg, Error, Operator, Profile, Target, Verdict};
+
+/// A profile that can be compiled.
+pub(crate) struct Rules<'a> {
+    pub default: Verdict,
+    /// The interfaces to filter, each once, those of the machine only.
+    pub archs: Vec<Arch>,
+    pub warnings: Vec<String>,
+    named: Vec<Named<'a>>,
+}
+
+/// One name of one entry of `syscalls`.
+struct Named<'a> {
+    text: &'a str,
+    name: Name,
+    rule: usize,
+    verdict: Verdict,
+    args: &'a [Arg],
+}
+
+/// Conditions that must all hold for the rule to decide.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clause<'a> {
+    /// Index into `syscalls`.
+    pub rule: usize,
+    pub verdict: Verdict,
+    args: &'a [Arg],
+    /// The call is one of those that socketcall(2) or ipc(2) bundles: the
+    /// first argument selects it and takes the place of its own.
+    selector: Option<u32>,
+}
+
+impl<'a> Rules<'a> {
+    /// Checks a profile; `None` if it asks for no filter at all.
+    pub fn new(profile: &'a Profile, target: Target) -> Result<Option<Self>, Error> {
+        let Some(action) = profile.default_action else {
+            if profile.syscalls.is_empty() {
+                return Ok(None);
+            }
+            return Err(Error::new(
+                "/defaultAction",
+                "missing, though there are rules",
+            ));
+        };
+        if action == Action::Notify {
+            let message =
+                "SCMP_ACT_NOTIFY cannot be the default: the runtime could not reach the listener";
+            return Err(Error::new("/defaultAction", message));
+        }
+        let mut warnings = Vec::new();
+        let default = verdict(
+            action,
+            profile.default_errno_ret,
+            || "/defaultErrnoRet".into(),
+            &mut warnings,
+        )?;
+        let mut rules = Self {
+            default,
+            archs: archs(profile, target, &mut warnings),
+            named: Vec::with_capacity(512),
+            warnings,
+        };
+        let mut unknown = Vec::new();
+        for rule in 0..profile.syscalls.len() {
+            rules.add(profile, rule, &mut unknown)?;
+        }
+        if !unknown.is_empty() {
+            let names = unknown.join(", ");
+            rules.warnings.push(format!(
+                "skipping system calls that no architecture has: {names}"
+            ));
+        }
+        if profile.listener_metadata.is_some() && profile.listener_path.is_none() {
+            rules
+                .warnings
+                .push("ignoring /listenerMetadata: there is no /listenerPath".into());
+        }
+        Ok(Some(rules))
+    }
+
+    fn add(
+        &mut self,
+        profile: &'a Profile,
+        rule: usize,
+        unknown: &mut Vec<&'a str>,
+    ) -> Result<(), Error> {
+        let entry = &profile.syscalls[rule];
+        let pointer = || format!("/syscalls/{rule}/errnoRet");
+        let verdict = verdict(entry.action, entry.errno_ret, pointer, &mut self.warnings)?;
+        if let Some(arg) = entry.args.iter().position(|arg| arg.index > 5) {
+            let message = format!(
+                "{} is not an argument: calls have arguments 0 to 5",
+                entry.args[arg].index
+            );
+            return Err(Error::new(
+                format!("/syscalls/{rule}/args/{arg}/index"),
+                message,
+            ));
+        }
+        if entry.action == Action::Notify {
+            check_notify(profile, rule)?;
+        }
+        if entry.names.is_empty() {
+            self.warnings.push(format!(
+                "ignoring /syscalls/{rule}: it names no system call"
+            ));
+        }
+        for text in &entry.names {
+            match Name::find(text) {
+                Some(name) => self.named.push(Named {
+                    text,
+                    name,
+                    rule,
+                    verdict,
+                    args: &entry.args,
+                }),
+                None => unknown.push(text),
+            }
+        }
+        Ok(())
+    }
+
+    /// The highest number on `arch` among the calls that the profile names. A
+    /// call beyond it did not exist when the profile was written: denying it as
+    /// if it were forbidden would keep programs from falling back to older calls.
+    /// `None` if the default lets calls pass or there is no such number.
+    pub fn newest(&self, arch: Arch) -> Option<u32> {
+        use Action::{Errno, Kill, KillProcess, KillThread, Trap};
+        matches!(
+            self.default.action(),
+            Errno | Kill | KillProcess | KillThread | Trap
+        )
+        .then(|| {
+            self.named
+                .iter()
+                .filter_map(|named| named.name.number(arch))
+                .max()
+        })
+        .flatten()
+    }
+
+    /// Every clause for `arch` with the number of its call, sorted by number;
+    /// clauses of one call in the order of the profile.
+    pub fn clauses(&self, arch: Arch) -> Vec<(u32, Clause<'a>)> {
+        let mut clauses = Vec::with_capacity(self.named.len());
+        // A rule equal to the default adds nothing, and hides no other rule.
+        for named in self
+            .named
+            .iter()
+            .filter(|named| named.verdict != self.default)
+        {
+            let direct = named.name.number(arch).map(|number| (number, None));
+            let bundled = arch
+                .bundled(named.text)
+                .map(|(number, selector)| (number, Some(selector)));
+            for (number, selector) in direct.into_iter().chain(bundled) {
+                for args in alternatives(named.args) {
+                    let Named { rule, verdict, .. } = *named;
+                    clauses.push((
+                        number,
+                        Clause {
+                            rule,
+                            verdict,
+                            args,
+                            selector,
+                        },
+                    ));
+                }
+            }
+        }
+        clauses.sort_by_key(|&(number, _)| number);
+        clauses
+    }
+}
+
+/// Orders the clauses of one call: the first one that holds decides.
+///
+/// Rules of one call that overlap and disagree are rare, and the specification
+/// is silent on them. libseccomp's answer does not depend on the order in the
+/// profile: a rule without conditions wins, then those on the higher argument,
+/// equality before order, the larger value first.
+pub(crate) fn in_order<'a>(
+    clauses: impl Iterator<Item = Clause<'a>>,
+    arch: Arch,
+) -> Vec<(Clause<'a>, Vec<Condition>)> {
+    let mut ordered = Vec::new();
+    for clause in clauses {
+        let conditions = clause.conditions(arch);
+        if conditions.is_empty() {
+            return vec![(clause, conditions)];
+        }
+        ordered.push((clause, conditions));
+    }
+    if ordered.len() > 1 {
+        ordered.sort_by_cached_key(|(_, conditions)| {
+            conditions.iter().map(Condition::rank).collect::<Vec<_>>()
+        });
+        ordered.dedup_by(|(_, later), (_, earlier)| later == earlier);
+    }
+    ordered
+}
+
+impl Clause<'_> {
+    /// The conditions as the registers of `arch` see them, by argument, without
+    /// those that always hold.
+    fn conditions(&self, arch: Arch) -> Vec<Condition> {
+        let selector = self.selector.map(|selector| Condition {
+            index: 0,
+            op: Operator::Eq,
+            mask: u64::MAX,
+            value: selector.into(),
+        });
+        let own = self
+            .args
+            .iter()
+            .filter(|arg| self.selector.is_none() || arg.index != 0);
+        let own = own.map(|arg| Condition::new(arg, arch));
+        let mut conditions: Vec<_> = selector
+            .into_iter()
+            .chain(own)
+            .filter(|c| c.mask != 0)
+            .collect();
+        conditions.sort_by_key(|condition| condition.index);
+        conditions
+    }
+}
+
+/// `argument & mask OP value`; the mask is all ones but for MASKED_EQ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub index: u8,
+    pub op: Operator,
+    pub mask: u64,
+    pub value: u64,
+}
+
+impl Condition {
+    fn new(arg: &Arg, arch: Arch) -> Self {
+        let register = if arch.is_32_bit() {
+            u32::MAX.into()
+        } else {
+            u64::MAX
+        };
+        let (mask, value) = match arg.op {
+            Operator::MaskedEq => (arg.value, arg.value_two & arg.value),
+            _ => (u64::MAX, arg.value),
+        };
+        Self {
+            index: arg.index as u8,
+            op: arg.op,
+            // A 32-bit call has no high half to compare.
+            mask: if mask == u64::MAX {
+                mask
+            } else {
+                mask & register
+            },
+            value: value & register,
+        }
+    }
+
+    /// Whether the condition holds for an argument of `arch`.
+    pub fn holds(&self, argument: u64, arch: Arch) -> bool {
+        let argument = if arch.is_32_bit() {
+            argument & 0xffff_ffff
+        } else {
+            argument
+        };
+        match self.op {
+            Operator::Ne => argument != self.value,
+            Operator::Lt => argument < self.value,
+            Operator::Le => argument <= self.value,
+            Operator::Eq => argument == self.value,
+            Operator::Ge => argument >= self.value,
+            Operator::Gt => argument > self.value,
+            Operator::MaskedEq => argument & self.mask == self.value,
+        }
+    }
+
+    fn rank(&self) -> impl Ord + use<> {
+        let (order, strict) = match self.op {
+            Operator::Eq | Operator::Ne | Operator::MaskedEq => (0, 0),
+            Operator::Gt | Operator::Le => (1, 1),
+            Operator::Ge | Operator::Lt => (1, 2),
+        };
+        (
+            Reverse(self.index),
+            order,
+            Reverse(self.value >> 32),
+            strict,
+            Reverse(self.value as u32),
+        )
+    }
+}
+
+/// The conditions of an entry hold together, unless two of them name the same
+/// argument: then each is a rule of its own.
+fn alternatives(args: &[Arg]) -> std::slice::Chunks<'_, Arg> {
+    let repeats = args
+        .iter()
+        .enumerate()
+        .any(|(at, arg)| args[..at].iter().any(|other| other.index == arg.index));
+    match args {
+        // One rule without conditions: a chunk needs something to be cut from.
+        [] => NO_ARGS.chunks(1),
+        _ => args.chunks(if repeats { 1 } else { args.len() }),
+    }
+}
+
+/// Holds for every call: no bit of the argument is looked at.
+static NO_ARGS: [Arg; 1] = [Arg {
+    index: 0,
+    value: 0,
+    value_two: 0,
+    op: Operator::MaskedEq,
+}];
+
+fn archs(profile: &Profile, target: Target, warnings: &mut Vec<String>) -> Vec<Arch> {
+    let mut archs = vec![target.0];
+    for &arch in &profile.architectures {
+        if !target.serves(arch) {
+            warnings.push(format!(
+                "ignoring {arch} of /architectures: this machine has no such calls"
+            ));
+        } else if !archs.contains(&arch) {
+            archs.push(arch);
+        }
+    }
+    archs
+}
+
+/// MAX_ERRNO (linux/err.h): the kernel would lower a greater errno to this one.
+const MAX_ERRNO: u32 = 4095;
+
+fn verdict(
+    action: Action,
+    data: Option<u32>,
+    pointer: impl Fn() -> String,
+    warnings: &mut Vec<String>,
+) -> Result<Verdict, Error> {
+    let limit = match action {
+        Action::Errno => MAX_ERRNO,
+        Action::Trace => u16::MAX.into(),
+        _ => {
+            if data.is_some() {
+                warnings.push(format!("ignoring {}: {action} returns no errno", pointer()));
+            }
+            return Ok(Verdict::new(action, 0));
+        }
+    };
+    match data.unwrap_or(Verdict::DEFAULT_DATA) {
+        data if data > limit => Err(Error::new(
+            pointer(),
+            format!("{data} is too large: {action} takes at most {limit}"),
+        )),
+        data => Ok(Verdict::new(action, data)),
+    }
+}
+
+fn check_notify(profile: &Profile, rule: usize) -> Result<(), Error> {
+    if let Some(name) = profile.syscalls[rule]
+        .names
+        .iter()
+        .position(|name| name == "write")
+    {
+        let message = "write cannot be notified: the runtime needs it to hand over the listener";
+        return Err(Error::new(
+            format!("/syscalls/{rule}/names/{name}"),
+            message,
+        ));
+    }
+    match profile.listener_path.as_deref() {
+        None | Some("") => {
+            let message = format!(
+                "missing, though /syscalls/{rule} asks for {}",
+                Action::Notify
+            );
+            Err(Error::new("/listenerPath", message))
+        }
+        Some(_) => Ok(()),
+    }
+}
