@@ -7,7 +7,7 @@ DESTDIR ?=
 RUNTIME ?= $(CURDIR)/teu
 
 .DEFAULT_GOAL := build
-.PHONY: build install test unit-tests spec-tests compare lint demo runtime-tools vm test-vm bench setup clean help
+.PHONY: build install test unit-tests spec-tests compare lint demo runtime-tools vm test-vm bench clean help
 
 build: ## the release binary: ./teu, static, one file
 	@scripts/setup build
@@ -18,10 +18,9 @@ demo: ## build teu and show a container: its own hostname, PID 1 and root filesy
 	@$(MAKE) --no-print-directory build
 	@scripts/demo ./teu
 
-test: ## unit tests and the conformance suite, as root and as an ordinary user
+test: ## unit tests and the conformance suite, as root and as an ordinary user; PARTS='...' to choose
 	@scripts/setup test
-	@$(MAKE) --no-print-directory build
-	@scripts/test
+	@scripts/test $(PARTS)
 
 unit-tests: ## the tests of all crates
 	@scripts/setup test
@@ -45,10 +44,12 @@ runtime-tools: build ## the OCI's own validation programs, on $RUNTIME, in a cgr
 
 vm: ## build the Debian test machine (qemu without KVM), and boot it once
 	@scripts/setup vm
-	@spec-tests/vm/vm build-once
+	@spec-tests/vm/vm ensure
+	@spec-tests/vm/vm up . && spec-tests/vm/vm run uname -a; spec-tests/vm/vm down
 
-test-vm: build ## the conformance suite in the test machine: root with cgroupfs, root with systemd, an ordinary user
+test-vm: build ## the suite in the test machine: root with cgroupfs, root with systemd, an ordinary user
 	@scripts/setup vm
+	@spec-tests/vm/vm ensure
 	@spec-tests/vm/test-vm
 
 bench: build ## teu beside other runtimes; RUNTIMES='NAME=PATH ...' to choose them
