@@ -5,6 +5,7 @@ mod attempt;
 mod hook;
 mod inspect;
 mod json;
+mod launch;
 mod signals;
 mod syscall;
 
@@ -17,6 +18,9 @@ fn main() {
         .skip(1)
         .map(|a| a.to_string_lossy().into_owned())
         .collect();
+    if args.first().is_some_and(|a| a == "launch") {
+        launch::launch(&args[1..]);
+    }
     for command in args.split(|a| a == ";") {
         if let Some((name, rest)) = command.split_first() {
             run(name, rest);

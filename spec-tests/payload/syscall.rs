@@ -36,6 +36,9 @@ macro_rules! numbers {
 // name, x86_64, aarch64
 numbers! {
     IOCTL 16 29
+    OPENAT 257 56
+    CLOSE_RANGE 436 436
+    SETSID 112 157
     PTRACE 101 117
     KILL 62 129
     SETUID 105 146

@@ -1,11 +1,15 @@
 //! The tests, one file per subject.
 
+mod cgroups;
+mod hooks;
 mod identity;
 mod lifecycle;
 mod mount_options;
 mod mounts;
 mod namespaces;
 mod process;
+mod rootfs;
+mod seccomp;
 mod state;
 mod userns;
 
@@ -22,5 +26,9 @@ pub fn all() -> Table {
     userns::add(&mut table);
     mounts::add(&mut table);
     mount_options::add(&mut table);
+    rootfs::add(&mut table);
+    seccomp::add(&mut table);
+    hooks::add(&mut table);
+    cgroups::add(&mut table);
     table
 }
