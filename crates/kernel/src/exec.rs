@@ -19,7 +19,7 @@ unsafe impl Send for StringArray {}
 unsafe impl Sync for StringArray {}
 
 impl StringArray {
-    /// An array of these strings, with room for `spare` more that [`StringArray::with_spare`] can fill later.
+    /// An array of these strings, with room for `spare` more, which [`execve_with`] needs.
     pub fn new(strings: Vec<CString>, spare: usize) -> StringArray {
         let mut pointers: Vec<*const c_char> = Vec::with_capacity(strings.len() + spare + 1);
         pointers.extend(strings.iter().map(|s| s.as_ptr()));
@@ -30,19 +30,6 @@ impl StringArray {
     /// The strings.
     pub fn strings(&self) -> &[CString] {
         &self.strings
-    }
-
-    /// Puts `string` into the first spare slot for the duration of `run`. Does not allocate.
-    ///
-    /// # Panics
-    /// If no slot is spare.
-    pub fn with_spare<R>(&mut self, string: &CStr, run: impl FnOnce(&StringArray) -> R) -> R {
-        let slot = self.strings.len();
-        assert!(slot + 1 < self.pointers.len(), "no spare slot");
-        self.pointers[slot] = string.as_ptr();
-        let result = run(self);
-        self.pointers[slot] = std::ptr::null();
-        result
     }
 
     fn as_ptr(&self) -> *const *const c_char {
@@ -69,6 +56,20 @@ pub fn execve(path: &CStr, argv: &StringArray, envp: &StringArray) -> Errno {
         )
     };
     Errno::last()
+}
+
+/// The same with one more environment string, for which `envp` has a spare slot.
+///
+/// # Panics
+/// If it has none.
+pub fn execve_with(path: &CStr, argv: &StringArray, envp: &StringArray, more: &CStr) -> Errno {
+    let slot = envp.strings.len();
+    assert!(slot + 1 < envp.pointers.len(), "no spare slot");
+    let pointers = envp.pointers.as_ptr().cast_mut();
+    // SAFETY: slot is inside the array, as asserted. The only caller is a process after clone, which has this memory to itself; nothing reads the slot through the
+    // shared reference but execve.
+    unsafe { pointers.add(slot).write_volatile(more.as_ptr()) };
+    execve(path, argv, envp)
 }
 
 /// execveat(2) of the file that `fd` refers to. Returns only the error.
@@ -104,21 +105,4 @@ pub fn own_arguments() -> Result<(StringArray, StringArray)> {
         })
         .collect::<Result<Vec<_>>>()?;
     Ok((StringArray::new(argv, 0), StringArray::new(envp, 0)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_spare_slot_is_filled_only_while_it_is_lent() {
-        let mut array = StringArray::new(vec![c"A=1".to_owned()], 1);
-        array.with_spare(c"HOME=/", |a| {
-            // SAFETY: slot 1 holds the pointer of the literal.
-            assert_eq!(unsafe { CStr::from_ptr(a.pointers[1]) }, c"HOME=/");
-            assert!(a.pointers[2].is_null());
-        });
-        assert!(array.pointers[1].is_null());
-        assert_eq!(array.clone().pointers.len(), 3);
-    }
 }

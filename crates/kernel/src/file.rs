@@ -173,6 +173,15 @@ pub fn lstatat(dir: BorrowedFd<'_>, path: &CStr) -> Result<libc::stat> {
     Ok(unsafe { st.assume_init() })
 }
 
+/// What fstatat(2) tells of `path` below `dir`, following links.
+pub fn statat(dir: BorrowedFd<'_>, path: &CStr) -> Result<libc::stat> {
+    let mut st = MaybeUninit::uninit();
+    // SAFETY: path is NUL-terminated; st has room for one stat, which the call fills when it returns 0.
+    check(libc::c_long::from(unsafe { libc::fstatat(dir.as_raw_fd(), path.as_ptr(), st.as_mut_ptr(), 0) }))?;
+    // SAFETY: fstatat returned 0.
+    Ok(unsafe { st.assume_init() })
+}
+
 /// What fstatfs(2) tells of the file system that an open file is on.
 pub fn fstatfs(fd: BorrowedFd<'_>) -> Result<libc::statfs> {
     let mut st = MaybeUninit::uninit();
@@ -182,6 +191,15 @@ pub fn fstatfs(fd: BorrowedFd<'_>) -> Result<libc::statfs> {
     }))?;
     // SAFETY: fstatfs returned 0.
     Ok(unsafe { st.assume_init() })
+}
+
+/// The `ST_*` flags of the mount that an open file is on (fstatvfs(3)).
+pub fn mount_flags(fd: BorrowedFd<'_>) -> Result<u64> {
+    let mut st = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: st has room for one statvfs, which fstatvfs fills when it returns 0.
+    check(libc::c_long::from(unsafe { libc::fstatvfs(fd.as_raw_fd(), st.as_mut_ptr()) }))?;
+    // SAFETY: fstatvfs returned 0.
+    Ok(unsafe { st.assume_init() }.f_flag)
 }
 
 /// What statfs(2) tells of the file system at `path`.
@@ -345,4 +363,40 @@ pub fn sendfile(to: BorrowedFd<'_>, from: BorrowedFd<'_>, len: usize) -> Result<
             len,
         )
     })
+}
+
+/// getdents64(2): the next entries of an open directory, raw, into `buf`; none at the end.
+pub fn read_directory<'a>(dir: BorrowedFd<'_>, buf: &'a mut [u8]) -> Result<Entries<'a>> {
+    // SAFETY: buf is writable for its length.
+    let n = check(unsafe { libc::syscall(libc::SYS_getdents64, dir.as_raw_fd(), buf.as_mut_ptr(), buf.len()) })?;
+    Ok(Entries { rest: &buf[..n] })
+}
+
+/// The names that [`read_directory`] found, without `.` and `..`. [`Entries::is_empty`] tells the end of the directory.
+pub struct Entries<'a> {
+    rest: &'a [u8],
+}
+
+impl Entries<'_> {
+    /// Whether the directory has been read to its end.
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = &'a CStr;
+
+    fn next(&mut self) -> Option<&'a CStr> {
+        // struct linux_dirent64: u64 inode, i64 offset, u16 length, u8 type, name.
+        loop {
+            let length = usize::from(u16::from_ne_bytes(self.rest.get(16..18)?.try_into().ok()?));
+            let (entry, rest) = self.rest.split_at_checked(length)?;
+            self.rest = rest;
+            let name = CStr::from_bytes_until_nul(entry.get(19..)?).ok()?;
+            if name != c"." && name != c".." {
+                return Some(name);
+            }
+        }
+    }
 }

@@ -111,10 +111,10 @@ pub fn cloexec_from(first: u32) -> Result<()> {
 
 /// Closes every descriptor from `first` on (close_range(2), kernel 5.9; a walk where it is missing).
 ///
-/// # Safety
-/// Nothing that owns one of these descriptors may be used afterwards: the caller is about to exec or exit.
-pub unsafe fn close_from(first: u32) -> Result<()> {
-    // SAFETY: the caller gives up every descriptor in the range.
+/// For a process that is about to exec or exit, or for the first line of main: whatever owned one of these descriptors must not be used, or
+/// dropped, afterwards.
+pub fn close_from(first: u32) -> Result<()> {
+    // SAFETY: no memory is passed, and the caller gives up every descriptor in the range.
     match check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) }) {
         Err(Errno::ENOSYS) => each_from(first, |fd| {
             // SAFETY: as above.
@@ -122,6 +122,29 @@ pub unsafe fn close_from(first: u32) -> Result<()> {
         }),
         other => other.map(drop),
     }
+}
+
+/// Closes every descriptor from 3 on but those in `keep`, under the contract of [`close_from`]. `keep` must be sorted.
+pub fn close_all_but(keep: &[RawFd]) -> Result<()> {
+    let mut next = 3;
+    for fd in keep {
+        let fd = *fd as u32;
+        if fd > next {
+            // SAFETY: as in close_from.
+            check(unsafe { libc::syscall(libc::SYS_close_range, next, fd - 1, 0) })?;
+        }
+        next = next.max(fd + 1);
+    }
+    close_from(next)
+}
+
+/// Moves a descriptor to a number that nothing owns or will use again, close-on-exec, and closes everything above: what a process keeps for its last words
+/// before execve.
+pub fn keep_only(fd: BorrowedFd<'_>, number: RawFd) -> Result<BorrowedFd<'static>> {
+    dup_onto(fd, number, true)?;
+    close_from(number as u32 + 1)?;
+    // SAFETY: the descriptor is open, and with the contract of close_from nobody else closes it before execve or exit.
+    Ok(unsafe { BorrowedFd::borrow_raw(number) })
 }
 
 /// Walks the descriptor table up to the soft limit. Only for kernels or filters without close_range.
@@ -183,4 +206,20 @@ fn timespec(d: Duration) -> libc::timespec {
         tv_sec: d.as_secs() as libc::time_t,
         tv_nsec: libc::c_long::from(d.subsec_nanos() as i32),
     }
+}
+
+/// Standard input.
+// SAFETY: not -1; a closed descriptor makes the calls fail, which breaks nothing.
+pub const STDIN: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(0) };
+/// Standard output.
+// SAFETY: as for STDIN.
+pub const STDOUT: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(1) };
+/// Standard error.
+// SAFETY: as for STDIN.
+pub const STDERR: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(2) };
+
+/// close(2) of a number, under the contract of [`close_from`].
+pub fn close_number(fd: RawFd) {
+    // SAFETY: no memory is passed, and the caller gives up the descriptor.
+    unsafe { libc::syscall(libc::SYS_close, fd) };
 }

@@ -360,16 +360,13 @@ pub fn next_signal(fd: BorrowedFd<'_>) -> Result<Option<i32>> {
     }
 }
 
-/// Sets every signal that is ignored back to its default. execve resets handlers by itself, but what is ignored stays ignored (signal(7)).
-pub fn default_ignored_signals() {
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: sigaction is plain data, for which zero is a valid value (SIG_DFL, empty mask).
-        let mut old: libc::sigaction = unsafe { std::mem::zeroed() };
-        // SAFETY: a null new action only asks; numbers that cannot be asked for give an error, which leaves old as it is.
-        unsafe { libc::sigaction(signal, std::ptr::null(), &mut old) };
-        if old.sa_sigaction == libc::SIG_IGN {
-            // SAFETY: installs the default action.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
+/// Sets signals 1 to 31 that are in `mask` (bit n - 1 is signal n) back to their default action. execve resets handlers by itself, but what is ignored
+/// stays ignored (signal(7)).
+pub fn default_signals(mask: u32) {
+    for n in 0..31 {
+        if mask & 1 << n != 0 {
+            // SAFETY: installs the default action. SIGKILL and SIGSTOP cannot be ignored, so they are never in the mask; for them the call would fail.
+            unsafe { libc::signal(n + 1, libc::SIG_DFL) };
         }
     }
 }

@@ -1,0 +1,263 @@
+//! Steps that mount.
+//!
+//! A target is looked up once, inside the root filesystem, and held by a descriptor. A new filesystem is mounted on "." after fchdir to
+//! it; everything else moves there by descriptor. So nobody can put another place under the path between look-up and mount.
+
+use super::rootfs::filesystem_type;
+use super::{Child, Done, attributes};
+use crate::plan::options;
+use crate::plan::{Bind, Mount};
+use crate::root::Make;
+use crate::sync::{Calling, Fault, Text};
+use kernel::file::{self, CWD, O_DIRECTORY, O_PATH};
+use kernel::mount::{self as m, Attributes};
+use kernel::Errno;
+use std::ffi::{CStr, c_ulong};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+const S_IFMT: u32 = 0o170_000;
+const S_IFDIR: u32 = 0o040_000;
+const S_IFCHR: u32 = 0o020_000;
+const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+
+/// Whether an open file is a directory.
+fn is_directory(fd: BorrowedFd<'_>) -> Result<bool, Fault> {
+    Ok(file::fstat(fd).calling("fstat")?.st_mode & S_IFMT == S_IFDIR)
+}
+
+impl<'a> Child<'a> {
+    pub(super) fn mount(&mut self, mount: &Mount) -> Done {
+        self.directory = None;
+        let root = self.root()?;
+        let target = if mount.plain_target { self.plain_target(&mount.target)? } else { root.ensure(&mount.target, Make::Directory).calling("open target")? };
+        let mut with_mode = Text::<4160>::new();
+        let data = match &mount.data {
+            data if mount.inherit_mode => Some(inherited_mode(target.as_fd(), data.as_deref(), &mut with_mode)?),
+            data => data.as_deref(),
+        };
+        let below = if mount.copy_up { Some(root.open(&mount.target, O_DIRECTORY).calling("open target")?) } else { None };
+        file::fchdir(target.as_fd()).calling("fchdir")?;
+        match m::mount_here(Some(&mount.source), Some(&mount.fstype), mount.flags, data) {
+            Err(Errno::EPERM | Errno::EBUSY | Errno::EINVAL | Errno::ENODEV) if mount.or_bind.is_some() => self.bind_instead(mount, target.as_fd())?,
+            Err(errno) => return Err(refusal(mount, data, errno)),
+            Ok(()) => {}
+        }
+        if let Some(below) = below {
+            let new = root.open(&mount.target, O_DIRECTORY).calling("open target")?;
+            super::copy_up::copy(below.as_fd(), new.as_fd())?;
+        }
+        self.then(&mount.target, &mount.then)
+    }
+
+    /// procfs and sysfs go on a real directory: an image whose /proc is a link could otherwise choose what the runtime takes for it (CVE-2019-19921).
+    fn plain_target(&self, path: &CStr) -> Result<OwnedFd, Fault> {
+        let root = self.root()?;
+        match root.open_plain_directory(path) {
+            Err(Errno::ENOENT) => {
+                root.ensure(path, Make::Directory).calling("mkdir")?;
+                root.open_plain_directory(path).calling("open target")
+            }
+            Err(e @ (Errno::ELOOP | Errno::ENOTDIR)) => Err(Fault::about("open target", e, b"it must be a directory, not a link")),
+            other => other.calling("open target"),
+        }
+    }
+
+    fn bind_instead(&self, mount: &Mount, target: BorrowedFd<'_>) -> Done {
+        let Some(source) = &mount.or_bind else { return Ok(()) };
+        let tree = m::clone_tree(CWD, source, true, false).map_err(|e| Fault::about("open_tree", e, source.to_bytes()))?;
+        let change = Attributes { set: options::attributes(mount.flags) & !m::MOUNT_ATTR__ATIME, ..Attributes::default() };
+        attributes::set(tree.as_fd(), false, change)?;
+        m::move_mount(tree.as_fd(), target).calling("move_mount")
+    }
+
+    /// Propagation and recursive attributes, on what is mounted at the target now.
+    fn then(&self, target: &CStr, then: &crate::plan::Then) -> Done {
+        if then.propagation.is_empty() && then.recursive == Attributes::default() {
+            return Ok(());
+        }
+        let fd = self.root()?.open(target, O_PATH).calling("open target")?;
+        if then.recursive != Attributes::default() {
+            attributes::set(fd.as_fd(), true, then.recursive)?;
+        }
+        for (propagation, recursive) in &then.propagation {
+            attributes::set(fd.as_fd(), *recursive, Attributes { propagation: *propagation, ..Attributes::default() })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn bind(&mut self, bind: &Bind) -> Done {
+        self.directory = None;
+        let source = |e| Fault::about("open_tree", e, bind.source.to_bytes());
+        let own;
+        let tree = match self.slot(bind.slot) {
+            Some(tree) => tree,
+            None => match m::clone_tree(CWD, &bind.source, bind.recursive, bind.source_nofollow) {
+                Err(Errno::ENOENT) if bind.optional => return Ok(()),
+                other => {
+                    own = other.map_err(source)?;
+                    own.as_fd()
+                }
+            },
+        };
+        let make = if is_directory(tree)? { Make::Directory } else { Make::File };
+        let target = self.root()?.ensure(&bind.target, make).calling("open target")?;
+        guard_proc(bind, tree, target.as_fd())?;
+        let late = match bind.attributes {
+            Some(change) => set_unless_locked(tree, change, bind.must_clear)?,
+            None => None,
+        };
+        m::move_mount(tree, target.as_fd()).calling("move_mount")?;
+        if let Some(change) = late {
+            let fd = self.root()?.open(&bind.target, O_PATH).calling("open target")?;
+            attributes::set(fd.as_fd(), false, change)?;
+        }
+        self.then(&bind.target, &bind.then)
+    }
+
+    pub(super) fn remount(&mut self, target: &CStr, flags: c_ulong, data: Option<&CStr>) -> Done {
+        let fd = self.root()?.open(target, O_PATH | O_DIRECTORY).calling("open target")?;
+        file::fchdir(fd.as_fd()).calling("fchdir")?;
+        m::mount_here(None, None, flags, data).calling("mount MS_REMOUNT")
+    }
+
+    pub(super) fn set_mount_attributes(&mut self, target: &CStr, change: Attributes) -> Done {
+        let fd = self.root()?.open(target, O_PATH).calling("open target")?;
+        attributes::set(fd.as_fd(), false, change)
+    }
+
+    /// Makes a path read-only by mounting it on itself. What is not there needs no protection.
+    pub(super) fn read_only(&mut self, path: &CStr) -> Done {
+        let fd = match self.root()?.open(path, O_PATH) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
+            other => other.calling("open")?,
+        };
+        let tree = m::clone_tree(fd.as_fd(), c"", true, false).calling("open_tree")?;
+        let change = Attributes { set: m::MOUNT_ATTR_RDONLY, ..Attributes::default() };
+        match m::set_attributes(tree.as_fd(), false, change, None) {
+            Err(Errno::ENOSYS) => {
+                m::move_mount(tree.as_fd(), fd.as_fd()).calling("move_mount")?;
+                attributes::set(tree.as_fd(), false, change)
+            }
+            other => {
+                other.calling("mount_setattr")?;
+                m::move_mount(tree.as_fd(), fd.as_fd()).calling("move_mount")
+            }
+        }
+    }
+
+    /// Hides a path: a file behind the host's /dev/null, a directory behind an empty read-only filesystem.
+    pub(super) fn mask(&mut self, path: &CStr) -> Done {
+        let fd = match self.root()?.open(path, O_PATH) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
+            other => other.calling("open")?,
+        };
+        if is_directory(fd.as_fd())? {
+            return self.mask_directory(path, fd.as_fd());
+        }
+        let null = self.host_null()?;
+        let tree = m::clone_tree(null, c"", false, false).calling("open_tree /dev/null")?;
+        m::move_mount(tree.as_fd(), fd.as_fd()).calling("move_mount")
+    }
+
+    fn mask_directory(&mut self, path: &CStr, target: BorrowedFd<'_>) -> Done {
+        if let Some(mask) = &self.mask {
+            let tree = m::clone_tree(mask.as_fd(), c"", false, false).calling("open_tree")?;
+            return m::move_mount(tree.as_fd(), target).calling("move_mount");
+        }
+        file::fchdir(target).calling("fchdir")?;
+        m::mount_here(Some(c"tmpfs"), Some(c"tmpfs"), m::MS_RDONLY, Some(c"nr_blocks=1,nr_inodes=1")).calling("mount tmpfs")?;
+        self.mask = Some(self.root()?.open(path, O_PATH).calling("open")?);
+        Ok(())
+    }
+
+    /// The host's /dev/null, opened before anything of the container could stand in its place, and what it says it is (CVE-2025-31133).
+    fn host_null(&mut self) -> Result<BorrowedFd<'_>, Fault> {
+        let null = match self.null.take() {
+            Some(null) => null,
+            None => open_null()?,
+        };
+        let null = &*self.null.insert(null);
+        Ok(null.as_fd())
+    }
+}
+
+fn open_null() -> Result<OwnedFd, Fault> {
+    let null = file::openat(CWD, c"/dev/null", O_PATH, 0).calling("open /dev/null")?;
+    let st = file::fstat(null.as_fd()).calling("fstat /dev/null")?;
+    if st.st_mode & S_IFMT != S_IFCHR || st.st_rdev != file::device(1, 3) {
+        return Err(Fault::about("open /dev/null", Errno::ENODEV, b"the host's /dev/null is not the null device"));
+    }
+    Ok(null)
+}
+
+/// Sets attributes on a copy that is not attached yet. A user namespace may add restrictions but not lift those that the host has set; they stay, unless
+/// lifting one was asked for. Gives back the change where it has to wait until the copy is attached.
+fn set_unless_locked(tree: BorrowedFd<'_>, change: Attributes, must_clear: u64) -> Result<Option<Attributes>, Fault> {
+    match m::set_attributes(tree, false, change, None) {
+        Err(Errno::ENOSYS) => Ok(Some(change)),
+        Err(Errno::EPERM) => {
+            let locked = attributes::current(tree)? & must_clear;
+            if locked != 0 {
+                return Err(Fault::about("mount_setattr", Errno::EPERM, b"the source has flags that this user namespace may not clear"));
+            }
+            let clear = change.clear & if change.set & m::MOUNT_ATTR__ATIME != 0 { m::MOUNT_ATTR__ATIME } else { 0 };
+            m::set_attributes(tree, false, Attributes { clear, ..change }, None).calling("mount_setattr")?;
+            Ok(None)
+        }
+        other => other.calling("mount_setattr").map(|()| None),
+    }
+}
+
+/// Whatever path leads there: on /proc goes procfs only, and nothing but listed files, which the plan has let pass, goes inside.
+fn guard_proc(bind: &Bind, tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Done {
+    let path = bind.target.to_bytes();
+    if path == b"/proc" {
+        if filesystem_type(tree)? != PROC_SUPER_MAGIC {
+            return Err(Fault::about("open_tree", Errno::EINVAL, b"only procfs goes on /proc"));
+        }
+    } else if !path.starts_with(b"/proc/") && filesystem_type(target)? == PROC_SUPER_MAGIC {
+        return Err(Fault::about("open target", Errno::EINVAL, b"the destination leads into procfs"));
+    }
+    Ok(())
+}
+
+/// `mode=` of the directory below in front of the other data: a tmpfs starts world-writable otherwise.
+fn inherited_mode<'t>(below: BorrowedFd<'_>, data: Option<&CStr>, text: &'t mut Text<4160>) -> Result<&'t CStr, Fault> {
+    let mode = file::fstat(below).calling("fstat")?.st_mode & 0o7777;
+    text.push(b"mode=");
+    for shift in [9, 6, 3, 0] {
+        text.push(&[b'0' + (mode >> shift & 7) as u8]);
+    }
+    if let Some(data) = data {
+        text.push(b",");
+        text.push(data.to_bytes());
+    }
+    text.as_cstr().calling("mount data")
+}
+
+/// Asks the kernel once more, in the way that gives words: the filesystem's own log of what it did not like.
+fn refusal(mount: &Mount, data: Option<&CStr>, errno: Errno) -> Fault {
+    let mut fault = Fault::new("mount", errno);
+    if errno == Errno::ENODEV {
+        fault.detail.push(b"this kernel has no such filesystem");
+        return fault;
+    }
+    let Ok(context) = m::fsopen(&mount.fstype) else { return fault };
+    let _ = m::fsconfig(context.as_fd(), c"source", Some(&mount.source));
+    for word in data.map_or(&b""[..], CStr::to_bytes).split(|b| *b == b',').filter(|w| !w.is_empty()) {
+        let mut parts = word.splitn(2, |b| *b == b'=');
+        let (mut key, mut value) = (Text::<256>::new(), Text::<1024>::new());
+        key.push(parts.next().unwrap_or_default());
+        let has_value = parts.next().map(|v| value.push(v)).is_some();
+        if let (Ok(key), Ok(value)) = (key.as_cstr(), value.as_cstr()) {
+            if m::fsconfig(context.as_fd(), key, has_value.then_some(value)).is_err() {
+                break;
+            }
+        }
+    }
+    let mut buf = [0; 256];
+    let log = m::fscontext_log(context.as_fd(), &mut buf).trim_ascii();
+    // "e tmpfs: Bad value for 'size'": a letter for the severity comes first.
+    fault.detail.push(log.strip_prefix(b"e ").unwrap_or(log));
+    fault
+}

@@ -1,0 +1,66 @@
+//! Writing kernel parameters and security labels through a procfs that is certainly one.
+//!
+//! The container's own /proc could be covered by a volume that shows plain files (CVE-2019-16884, CVE-2025-52881). A private instance that is mounted nowhere
+//! cannot. Where the kernel does not give one (a user namespace that sees only a masked /proc), the container's is used after checking that it is procfs, and
+//! that nothing is mounted on the way.
+
+use super::rootfs::filesystem_type;
+use super::{Child, Done};
+use crate::sync::{Calling, Fault, Text};
+use kernel::file::{self, O_DIRECTORY, O_PATH, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV};
+use kernel::{Errno, io, mount};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+
+const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+/// The inode number of the root directory of every procfs (linux/proc_fs.h, `PROC_ROOT_INO`).
+const PROC_ROOT_INO: u64 = 1;
+
+impl Child<'_> {
+    fn procfs(&self) -> Result<OwnedFd, Fault> {
+        let private = mount::fsopen(c"proc").and_then(|context| mount::fsmount(context.as_fd(), mount::MOUNT_ATTR_NOSUID | mount::MOUNT_ATTR_NODEV));
+        match private {
+            Err(Errno::EPERM | Errno::ENOSYS | Errno::EACCES) => {}
+            other => return other.calling("fsmount proc"),
+        }
+        let fd = self.root()?.open(c"/proc", O_PATH | O_DIRECTORY).calling("open /proc")?;
+        if filesystem_type(fd.as_fd())? != PROC_SUPER_MAGIC || file::fstat(fd.as_fd()).calling("fstat")?.st_ino != PROC_ROOT_INO {
+            return Err(Fault::about("open /proc", Errno::EINVAL, b"/proc in the container is not procfs"));
+        }
+        Ok(fd)
+    }
+
+    fn write_proc(&self, path: &CStr, value: &[u8]) -> Done {
+        let procfs = self.procfs()?;
+        let resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
+        let file = file::openat2(procfs.as_fd(), path, O_WRONLY, 0, resolve).calling("open")?;
+        if filesystem_type(file.as_fd())? != PROC_SUPER_MAGIC {
+            return Err(Fault::new("open", Errno::EXDEV));
+        }
+        io::write_all(file.as_fd(), value).calling("write")
+    }
+
+    pub(super) fn sysctl(&self, path: &CStr, value: &CStr) -> Done {
+        let mut full = Text::<300>::new();
+        full.push(b"sys/");
+        full.push(path.to_bytes());
+        self.write_proc(full.as_cstr().calling("open")?, value.to_bytes())
+    }
+
+    /// AppArmor's own directory came with Linux 5.8; before, it shared the one of all security modules.
+    pub(super) fn label(&self, file: &CStr, value: &CStr) -> Done {
+        let write = |file: &[u8]| {
+            let mut path = Text::<80>::new();
+            path.push(b"thread-self/attr/");
+            path.push(file);
+            self.write_proc(path.as_cstr().calling("open")?, value.to_bytes())
+        };
+        match write(file.to_bytes()) {
+            Err(fault) if fault.errno == Errno::ENOENT && fault.call == "open" => {
+                let name = file.to_bytes().rsplit(|b| *b == b'/').next().unwrap_or_default();
+                write(name)
+            }
+            other => other,
+        }
+    }
+}

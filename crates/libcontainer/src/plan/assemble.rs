@@ -1,0 +1,331 @@
+//! The whole plan of a container: every part decided, put in order.
+
+use super::namespaces::{self, Namespaces};
+use super::op::{Await, HookPoint};
+use super::process::{self, Ending};
+use super::{Host, IdMaps, Op, Plan, Program, Slot, SlotKind, Step, c_string, devices, mounts, paths, step, sysctl};
+use crate::error::{Error, Result};
+use crate::spec::{self, Linux, Spec};
+use kernel::mount::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
+use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER};
+use libcgroups::EntryKind;
+use std::ffi::{CString, c_ulong};
+use std::path::Path;
+
+/// What the caller decides, not the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// The container's id.
+    pub id: &'a str,
+    /// Change the root by moving its mount instead of pivot_root.
+    pub no_pivot: bool,
+    /// Keep the caller's session keyring.
+    pub no_new_keyring: bool,
+    /// Descriptors above 2 that the program inherits.
+    pub preserve_fds: u32,
+    /// Who makes the cgroup.
+    pub cgroup_driver: libcgroups::Driver,
+    /// The caller is not root of the host: do without cgroups where that is possible.
+    pub rootless: bool,
+}
+
+/// Decides everything about a container. `bundle` is the absolute path of the bundle directory.
+///
+/// # Errors
+/// The first thing that cannot be, with the JSON pointer of its field. Nothing has happened then.
+pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> Result<Plan> {
+    spec::version::check(&spec.oci_version).map_err(|e| Error::invalid("/ociVersion", e.to_string()))?;
+    let default_linux = Linux::default();
+    let linux = spec.linux.as_ref().unwrap_or(&default_linux);
+    let Some(wanted) = &spec.process else {
+        return Err(Error::invalid("/process", "a container needs a process"));
+    };
+    let rootfs = rootfs(spec, bundle)?;
+    let ns = namespaces::namespaces(linux)?;
+    namespaces::check_needs(spec, linux, &ns)?;
+    let id_maps = namespaces::id_maps(linux, &ns, host)?;
+    check_user(wanted, linux, &ns)?;
+
+    let mut warnings = Vec::new();
+    let cgroup = cgroup(spec, linux, &ns, options, host)?;
+    warnings.extend(cgroup.warnings().iter().cloned());
+    let mut process = process::process(wanted, "/process", options.preserve_fds, &mut warnings)?;
+    if let Some(profile) = &linux.seccomp {
+        process.seccomp = process::filter(profile, &mut warnings)?;
+    }
+
+    let mut slots: Vec<Slot> = ns.slots().collect();
+    let birth = birth(&ns, id_maps.as_ref(), linux, &cgroup, host)?;
+    let mut steps = birth.steps;
+    if !options.no_new_keyring {
+        let name = c_string(&format!("_ses.{}", options.id), String::new)?;
+        steps.push(step(Op::Keyring { name }, ""));
+    }
+    if ns.new & CLONE_NEWNET != 0 {
+        steps.push(step(Op::LoopbackUp, "/linux/namespaces"));
+    }
+    let parts = Parts { spec, linux, ns: &ns, host, cgroup: &cgroup, bundle, rootfs: &rootfs, options };
+    steps.extend(parts.root_filesystem(&process, &mut slots)?);
+    if let Some(name) = &spec.hostname {
+        steps.push(step(Op::Hostname { name: name_of(name, "/hostname")? }, "/hostname"));
+    }
+    if let Some(name) = &spec.domainname {
+        steps.push(step(Op::Domainname { name: name_of(name, "/domainname")? }, "/domainname"));
+    }
+    steps.extend(process::domain(linux)?);
+    let ending = Ending {
+        base: "/process",
+        await_start: true,
+        start_hooks: spec.hooks.as_ref().is_some_and(|h| !h.start_container.is_empty()),
+        groups_denied: id_maps.as_ref().is_some_and(|m| m.deny_setgroups),
+        keep_groups: keeps_groups(&spec.annotations),
+    };
+    steps.extend(process::ending(wanted, &process, &ending)?);
+    Ok(Plan {
+        id: options.id.to_owned(),
+        mounts_on_host: !ns.has(CLONE_NEWNS),
+        rootfs,
+        program: Program { stage: birth.stage, steps, process, slots, clone_flags: birth.clone_flags },
+        id_maps,
+        oom_score_adj: oom_score_adj(wanted)?,
+        cgroup,
+        warnings,
+    })
+}
+
+/// podman's `--group-add keep-groups`.
+pub fn keeps_groups(annotations: &std::collections::BTreeMap<String, String>) -> bool {
+    annotations.get("run.oci.keep_original_groups").is_some_and(|v| v == "1")
+}
+
+fn rootfs(spec: &Spec, bundle: &Path) -> Result<CString> {
+    let Some(root) = spec.root.as_ref().filter(|r| !r.path.is_empty()) else {
+        return Err(Error::invalid("/root/path", "a container needs a root filesystem"));
+    };
+    let path = bundle.join(&root.path);
+    // Without trailing slashes and dots: they would make a link be followed.
+    let path: std::path::PathBuf = path.components().collect();
+    c_string(&path.to_string_lossy(), || "/root/path".into())
+}
+
+/// Longest host or domain name (uts_namespaces(7), `__NEW_UTS_LEN`).
+const UTS_LEN: usize = 64;
+
+fn name_of(name: &str, field: &'static str) -> Result<CString> {
+    if name.len() > UTS_LEN {
+        return Err(Error::invalid(field, format!("\"{name}\" is longer than {UTS_LEN} bytes")));
+    }
+    c_string(name, || field.into())
+}
+
+fn oom_score_adj(p: &spec::Process) -> Result<Option<i64>> {
+    match p.oom_score_adj {
+        Some(n) if !(-1000..=1000).contains(&n) => {
+            Err(Error::invalid("/process/oomScoreAdj", format!("{n} is not between -1000 and 1000")))
+        }
+        other => Ok(other),
+    }
+}
+
+fn check_user(p: &spec::Process, linux: &Linux, ns: &Namespaces) -> Result<()> {
+    if ns.new & CLONE_NEWUSER == 0 {
+        return Ok(());
+    }
+    let check = |maps, id: u32, field: String| match namespaces::to_host(maps, id) {
+        Some(_) => Ok(()),
+        None => Err(Error::invalid(field, format!("id {id} is not mapped in the user namespace"))),
+    };
+    check(&linux.uid_mappings, p.user.uid, "/process/user/uid".into())?;
+    check(&linux.gid_mappings, p.user.gid, "/process/user/gid".into())?;
+    let groups = p.user.additional_gids.iter().enumerate();
+    groups.map(|(i, gid)| check(&linux.gid_mappings, *gid, format!("/process/user/additionalGids/{i}"))).collect()
+}
+
+fn cgroup(spec: &Spec, linux: &Linux, ns: &Namespaces, options: &Options<'_>, host: &Host) -> Result<libcgroups::Plan> {
+    const PREFIX: &str = "org.systemd.property.";
+    let property = |(key, value): (&String, &String)| Some((key.strip_prefix(PREFIX)?.to_owned(), value.clone()));
+    let properties: Vec<(String, String)> = spec.annotations.iter().filter_map(property).collect();
+    let request = libcgroups::Request {
+        driver: options.cgroup_driver,
+        path: linux.cgroups_path.as_deref(),
+        id: options.id,
+        resources: linux.resources.as_ref(),
+        rootless: options.rootless,
+        delegate_to: delegate_to(spec, linux, ns),
+        properties: &properties,
+        subgroup: spec.annotations.get("run.oci.systemd.subgroup").map(String::as_str),
+    };
+    libcgroups::plan(&host.cgroups, &request).map_err(crate::error::from_cgroups)
+}
+
+/// Who gets the cgroup: the container's user, if it has a cgroup namespace and mounts cgroups writable (config-linux.md, "Cgroup ownership").
+fn delegate_to(spec: &Spec, linux: &Linux, ns: &Namespaces) -> Option<u32> {
+    if ns.new & CLONE_NEWCGROUP == 0 {
+        return None;
+    }
+    let cgroup = |m: &&spec::Mount| matches!(m.r#type.as_deref(), Some("cgroup" | "cgroup2")) && mounts::clean(&m.destination) == "/sys/fs/cgroup";
+    let writable = !spec.mounts.iter().rfind(cgroup)?.options.iter().any(|o| o == "ro");
+    let uid = spec.process.as_ref().map_or(0, |p| p.user.uid);
+    let host = if ns.new & CLONE_NEWUSER != 0 { namespaces::to_host(&linux.uid_mappings, uid)? } else { uid };
+    (writable && host != 0).then_some(host)
+}
+
+/// How the process comes to be, up to the point where its root filesystem is made.
+struct Birth {
+    clone_flags: i32,
+    stage: Vec<Step>,
+    steps: Vec<Step>,
+}
+
+fn birth(ns: &Namespaces, id_maps: Option<&IdMaps>, linux: &Linux, cgroup: &libcgroups::Plan, host: &Host) -> Result<Birth> {
+    let join = |kind: i32| {
+        let slot = ns.joins.iter().position(|j| j.kind == kind)?;
+        Some(step(Op::Join { slot, kind }, ns.joins[slot].field.clone()))
+    };
+    let tasks = matches!(cgroup.entry(), EntryKind::Tasks | EntryKind::IntoAndTasks).then(|| step(Op::JoinCgroup, "/linux/cgroupsPath"));
+    // A joined user namespace must own the namespaces made after it, and a joined pid namespace holds only the children of who joins it.
+    let staged = ns.join(CLONE_NEWUSER).is_some() || ns.join(CLONE_NEWPID).is_some();
+    // Born in its cgroup, the process can have its cgroup namespace at once: it is rooted there. Time namespaces take offsets only before somebody is in.
+    let born_inside = cgroup.entry() == EntryKind::IntoCgroup && host.cgroups.is_v2();
+    let late = CLONE_NEWTIME | if born_inside { 0 } else { CLONE_NEWCGROUP };
+    let flags = ns.new & !late;
+
+    let mut stage = Vec::new();
+    let mut steps = Vec::new();
+    if staged {
+        stage.extend(tasks);
+        if let Some(user) = join(CLONE_NEWUSER) {
+            stage.push(user);
+            stage.push(step(Op::BecomeRoot, "/linux/namespaces"));
+        }
+        stage.extend(join(CLONE_NEWPID));
+        stage.push(step(Op::Spawn { flags }, "/linux/namespaces"));
+    } else {
+        steps.extend(tasks);
+    }
+    if id_maps.is_some() {
+        steps.push(step(Op::Await(Await::IdMaps), "/linux/uidMappings"));
+        if namespaces::to_host(&linux.uid_mappings, 0).is_some() && namespaces::to_host(&linux.gid_mappings, 0).is_some() {
+            steps.push(step(Op::BecomeRoot, "/linux/uidMappings"));
+        }
+    }
+    if cgroup.entry() == EntryKind::ByPid {
+        steps.push(step(Op::Await(Await::Cgroup), "/linux/cgroupsPath"));
+    }
+    let others = ns.joins.iter().map(|j| j.kind).filter(|k| *k != CLONE_NEWUSER && *k != CLONE_NEWPID);
+    steps.extend(others.filter_map(join));
+    if ns.new & late & CLONE_NEWCGROUP != 0 {
+        steps.push(step(Op::Unshare { kinds: CLONE_NEWCGROUP }, "/linux/namespaces"));
+    }
+    let offsets = namespaces::time_offsets(linux, ns)?;
+    if ns.new & CLONE_NEWTIME != 0 {
+        steps.push(step(Op::TimeNamespace { offsets }, "/linux/timeOffsets"));
+    }
+    steps.push(step(Op::Affinity { cpus: Box::new([!0; 16]) }, ""));
+    steps.push(step(Op::Session, ""));
+    Ok(Birth { clone_flags: if staged { 0 } else { flags }, stage, steps })
+}
+
+struct Parts<'a> {
+    spec: &'a Spec,
+    linux: &'a Linux,
+    ns: &'a Namespaces,
+    host: &'a Host,
+    cgroup: &'a libcgroups::Plan,
+    bundle: &'a Path,
+    rootfs: &'a CString,
+    options: &'a Options<'a>,
+}
+
+impl Parts<'_> {
+    /// From the first mount to the moment when the root filesystem is the root.
+    fn root_filesystem(&self, process: &super::Process, slots: &mut Vec<Slot>) -> Result<Vec<Step>> {
+        let new = self.ns.new & CLONE_NEWNS != 0;
+        let in_user_ns = self.ns.has(CLONE_NEWUSER);
+        let propagation = propagation(self.linux)?;
+        let mut steps = Vec::new();
+        if new {
+            steps.push(step(Op::Propagation { flags: propagation.of_all | MS_REC }, "/linux/rootfsPropagation"));
+            if propagation.of_all == MS_SHARED {
+                steps.push(step(Op::PrivateParent { path: self.rootfs.clone() }, "/linux/rootfsPropagation"));
+            }
+        }
+        // From a new user namespace, directories of the host that lead to the rootfs may be closed.
+        let slot = (self.ns.new & CLONE_NEWUSER != 0 && self.host.privileged).then(|| {
+            let what = SlotKind::Tree { path: self.rootfs.clone(), recursive: true, optional: false };
+            slots.push(Slot { what, field: "/root/path".into() });
+            slots.len() - 1
+        });
+        let private = !new || slot.is_some();
+        steps.push(step(Op::AttachRootfs { path: self.rootfs.clone(), slot, private }, "/root/path"));
+
+        let context = mounts::Context {
+            bundle: self.bundle,
+            linux: self.linux,
+            namespaces: self.ns,
+            host: self.host,
+            cgroup: self.cgroup,
+        };
+        let mounts = mounts::mounts(&self.spec.mounts, &context, slots)?;
+        steps.extend(mounts.steps);
+        steps.extend(devices::devices(self.spec, self.linux, in_user_ns)?);
+        if process.terminal.is_some() {
+            steps.push(step(Op::Console { mount: true }, "/process/terminal"));
+        }
+        if let Some(hooks) = &self.spec.hooks {
+            if !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty() {
+                steps.push(step(Op::Await(Await::Hooks), "/hooks"));
+            }
+            if !hooks.create_container.is_empty() {
+                steps.push(step(Op::RunHooks(HookPoint::CreateContainer), "/hooks/createContainer"));
+            }
+        }
+        if process.cwd.as_bytes() != b"/" {
+            steps.push(step(Op::MakeCwd, "/process/cwd"));
+        }
+        steps.extend(sysctl::sysctls(self.linux, self.ns)?);
+        steps.extend(paths::restricted_paths(self.linux)?);
+        steps.extend(mounts.last);
+        if self.spec.root.as_ref().is_some_and(|r| r.readonly) {
+            steps.push(step(Op::ReadOnlyRoot, "/root/readonly"));
+        }
+        let change = match (new, self.options.no_pivot) {
+            (true, false) => Op::PivotRoot { old_is_shared: propagation.of_all == MS_SHARED },
+            (true, true) => Op::MoveRoot,
+            (false, _) => Op::Chroot,
+        };
+        steps.push(step(change, ""));
+        if let Some(flags) = propagation.of_root.filter(|_| new) {
+            steps.push(step(Op::RootPropagation { flags }, "/linux/rootfsPropagation"));
+        }
+        Ok(steps)
+    }
+}
+
+struct Propagation {
+    /// Of every mount of the new mount namespace, first thing.
+    of_all: c_ulong,
+    /// Of the container's root, last thing.
+    of_root: Option<c_ulong>,
+}
+
+/// `linux.rootfsPropagation`. Without it mounts of the host still arrive in the container (slave) and none goes back.
+fn propagation(linux: &Linux) -> Result<Propagation> {
+    let Some(word) = &linux.rootfs_propagation else {
+        return Ok(Propagation { of_all: MS_SLAVE, of_root: None });
+    };
+    let (of_all, of_root) = match word.as_str() {
+        "private" | "rprivate" => (MS_PRIVATE, None),
+        "slave" | "rslave" => (MS_SLAVE, Some(MS_SLAVE)),
+        "shared" | "rshared" => (MS_SHARED, Some(MS_SHARED)),
+        // An unbindable mount could not be taken as the root any more, so that comes last.
+        "unbindable" | "runbindable" => (MS_PRIVATE, Some(MS_UNBINDABLE)),
+        other => {
+            let why = format!("unknown propagation \"{other}\"");
+            return Err(Error::invalid("/linux/rootfsPropagation", why)
+                .hint("it is one of shared, slave, private, unbindable, each also with an r in front"));
+        }
+    };
+    let recursive = if word.starts_with('r') { MS_REC } else { 0 };
+    Ok(Propagation { of_all, of_root: of_root.map(|f| f | recursive) })
+}

@@ -1,0 +1,35 @@
+//! The facts about the host that decisions depend on.
+
+use crate::error::{Error, Kind, Result};
+use libcgroups::Layout;
+
+/// What this machine and this process are like.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Effective user id.
+    pub euid: u32,
+    /// Effective group id.
+    pub egid: u32,
+    /// Whether this process may write any id map: it has CAP_SETUID and CAP_SETGID in its user namespace.
+    pub privileged: bool,
+    /// Its cgroups.
+    pub cgroups: Layout,
+}
+
+impl Host {
+    /// Looks.
+    ///
+    /// # Errors
+    /// A host without cgroups where they are expected.
+    pub fn probe() -> Result<Host> {
+        let (euid, egid) = (kernel::cred::euid(), kernel::cred::egid());
+        let cgroups = Layout::detect().map_err(|e| Error::new(Kind::Failed, e.to_string()))?;
+        Ok(Host { euid, egid, privileged: euid == 0, cgroups })
+    }
+
+    /// A host for tests of decisions that do not depend on cgroups.
+    #[cfg(test)]
+    pub fn for_tests(euid: u32, privileged: bool) -> Host {
+        Host { euid, egid: euid, privileged, cgroups: Layout::detect().unwrap() }
+    }
+}

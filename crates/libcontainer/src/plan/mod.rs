@@ -1,0 +1,174 @@
+//! What will be done, decided before anything is done.
+//!
+//! A [`Plan`] is made from the configuration and a few facts about the host, without side effects; everything that can be refused is
+//! refused while it is made. [`crate::create`] and [`crate::child`] carry it out. The order of the operations is the order of
+//! [`Program::steps`], which [`assemble`] puts together.
+
+mod assemble;
+pub mod capabilities;
+mod cgroup_mount;
+pub mod devices;
+pub mod exec;
+pub mod host;
+pub mod mounts;
+pub mod namespaces;
+mod op;
+pub mod options;
+pub mod paths;
+pub mod process;
+pub mod sysctl;
+
+pub use assemble::{Options, plan};
+pub use host::Host;
+pub use op::{Await, Bind, DeviceNode, HookPoint, Mount, Op, Then};
+
+use crate::error::{Error, Result};
+use kernel::exec::StringArray;
+use kernel::process::Limit;
+use kernel::tty::WindowSize;
+use std::borrow::Cow;
+use std::ffi::CString;
+
+/// The JSON pointer of the field that asked for something; empty when nothing in the configuration did.
+pub type Field = Cow<'static, str>;
+
+/// One operation and who asked for it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What to do.
+    pub op: Op,
+    /// Why.
+    pub field: Field,
+}
+
+/// What a process does between clone and execve.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Operations of the stage process, which ends by making the real one; empty when there is none.
+    pub stage: Vec<Step>,
+    /// Operations of the process itself, in order.
+    pub steps: Vec<Step>,
+    /// What the operations at the end need.
+    pub process: Process,
+    /// What the parent opens before clone; operations name an entry by its index.
+    pub slots: Vec<Slot>,
+    /// `CLONE_NEW*` flags of the clone3 that makes the process.
+    pub clone_flags: i32,
+}
+
+/// Something that the parent opens for the child.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// What.
+    pub what: SlotKind,
+    /// Who asked for it.
+    pub field: Field,
+}
+
+/// What a [`Slot`] holds.
+#[derive(Clone, Debug)]
+pub enum SlotKind {
+    /// A namespace file; `kind` is the `CLONE_NEW*` flag that it must match.
+    Namespace {
+        /// Where it is.
+        path: CString,
+        /// What it must be.
+        kind: i32,
+    },
+    /// A detached copy of a mount, taken where the parent can still reach it. `optional` ones may be missing: the child tries again.
+    Tree {
+        /// A path of the runtime's mount namespace.
+        path: CString,
+        /// With what is mounted below.
+        recursive: bool,
+        /// Nobody minds if it cannot be opened now.
+        optional: bool,
+    },
+}
+
+/// The final process.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Arguments; the first names the program.
+    pub argv: StringArray,
+    /// Environment, with one spare slot for HOME.
+    pub envp: StringArray,
+    /// Directories to search for the program.
+    pub path: CString,
+    /// HOME is not given: find it in the container's /etc/passwd.
+    pub find_home: bool,
+    /// Working directory.
+    pub cwd: CString,
+    /// User id inside.
+    pub uid: u32,
+    /// Group id inside.
+    pub gid: u32,
+    /// Capabilities; `None` leaves them as the runtime has them.
+    pub capabilities: Option<capabilities::Masks>,
+    /// Final resource limits and the index of each in the configuration.
+    pub rlimits: Vec<(u32, Limit)>,
+    /// The seccomp filter.
+    pub seccomp: Option<Filter>,
+    /// A terminal of this size, if any.
+    pub terminal: Option<Option<WindowSize>>,
+    /// How many descriptors above 2 the program inherits.
+    pub preserve_fds: u32,
+}
+
+/// A compiled seccomp filter.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Instructions.
+    pub instructions: Vec<kernel::seccomp::Insn>,
+    /// Flags of seccomp(2).
+    pub flags: u64,
+    /// A listener comes out of the installation and goes to this socket, with this metadata.
+    pub listener: Option<(String, String)>,
+}
+
+/// How ids inside relate to ids outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdMaps {
+    /// Content of uid_map (user_namespaces(7)).
+    pub uid: String,
+    /// Content of gid_map.
+    pub gid: String,
+    /// `deny` must be written to setgroups first, because an unprivileged process writes gid_map itself.
+    pub deny_setgroups: bool,
+    /// newuidmap and newgidmap write the maps, because this process may not.
+    pub with_helpers: bool,
+}
+
+/// Everything about one container to be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The container's id.
+    pub id: String,
+    /// The root filesystem on the host, absolute.
+    pub rootfs: CString,
+    /// What the init process does.
+    pub program: Program,
+    /// Maps of its new user namespace.
+    pub id_maps: Option<IdMaps>,
+    /// The mount namespace is the runtime's own: `delete` must take the rootfs mount away.
+    pub mounts_on_host: bool,
+    /// Value for oom_score_adj.
+    pub oom_score_adj: Option<i64>,
+    /// Its cgroup.
+    pub cgroup: libcgroups::Plan,
+    /// What was tolerated: one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// A string as execve and mount(2) take it.
+///
+/// # Errors
+/// A NUL byte inside, which would silently cut it.
+pub fn c_string(text: &str, field: impl FnOnce() -> String) -> Result<CString> {
+    CString::new(text).map_err(|_| Error::invalid(field(), "a string must not contain a NUL byte"))
+}
+
+/// A field whose pointer is made of its parts.
+pub(crate) fn step(op: Op, field: impl Into<Field>) -> Step {
+    Step { op, field: field.into() }
+}

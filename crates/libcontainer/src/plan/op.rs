@@ -1,0 +1,318 @@
+//! The operations, as data, and how each is told to people.
+
+use kernel::mount::Attributes;
+use std::ffi::{CStr, CString, c_ulong};
+use std::fmt;
+
+/// What the child waits for the parent to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Await {
+    /// The id maps of the new user namespace.
+    IdMaps,
+    /// Being in the cgroup.
+    Cgroup,
+    /// The hooks that run in the runtime's namespaces.
+    Hooks,
+}
+
+/// Where a hook runs in the life of a container (config.md, "POSIX-platform Hooks").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookPoint {
+    /// In the runtime's namespaces, before pivot_root. Deprecated.
+    Prestart,
+    /// In the runtime's namespaces, before pivot_root.
+    CreateRuntime,
+    /// In the container's namespaces, before pivot_root.
+    CreateContainer,
+    /// In the container, before the program.
+    StartContainer,
+    /// In the runtime's namespaces, after the start.
+    Poststart,
+    /// In the runtime's namespaces, after the deletion.
+    Poststop,
+}
+
+impl HookPoint {
+    /// The name of the list in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            HookPoint::Prestart => "prestart",
+            HookPoint::CreateRuntime => "createRuntime",
+            HookPoint::CreateContainer => "createContainer",
+            HookPoint::StartContainer => "startContainer",
+            HookPoint::Poststart => "poststart",
+            HookPoint::Poststop => "poststop",
+        }
+    }
+}
+
+/// A filesystem to mount.
+#[derive(Clone, Debug)]
+pub struct Mount {
+    /// Where, inside the root filesystem.
+    pub target: CString,
+    /// mount(2)'s source.
+    pub source: CString,
+    /// Its type.
+    pub fstype: CString,
+    /// `MS_*`.
+    pub flags: c_ulong,
+    /// Comma-separated data.
+    pub data: Option<CString>,
+    /// The target must be a real directory, with no link on the way (proc and sysfs).
+    pub plain_target: bool,
+    /// What the directory held goes into the new, empty filesystem.
+    pub copy_up: bool,
+    /// Mode and owner of the directory below carry over, unless the data says otherwise (tmpfs).
+    pub inherit_mode: bool,
+    /// What to change on it and everything below, afterwards.
+    pub then: Then,
+    /// Where this kernel or user namespace refuses the type, this directory is bound instead.
+    pub or_bind: Option<CString>,
+}
+
+/// Changes to a mount once it is attached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Then {
+    /// Propagation changes in order: `MS_*` type and whether recursive.
+    pub propagation: Vec<(u64, bool)>,
+    /// Recursive attributes.
+    pub recursive: Attributes,
+}
+
+/// A mount of something that is there already.
+#[derive(Clone, Debug)]
+pub struct Bind {
+    /// Where, inside the root filesystem.
+    pub target: CString,
+    /// Path on the host.
+    pub source: CString,
+    /// The parent's copy of the source, if it could take one.
+    pub slot: Option<usize>,
+    /// With everything mounted below it.
+    pub recursive: bool,
+    /// A final link of the source is bound itself, not followed.
+    pub source_nofollow: bool,
+    /// What remounting it would set and clear; `None` keeps the source's attributes.
+    pub attributes: Option<Attributes>,
+    /// Attributes whose clearing was asked for in so many words: when the kernel has locked them, that is an error.
+    pub must_clear: u64,
+    /// What to change on it afterwards.
+    pub then: Then,
+    /// A missing source is passed over.
+    pub optional: bool,
+}
+
+/// A device to make.
+#[derive(Clone, Debug)]
+pub struct DeviceNode {
+    /// Where, inside the root filesystem.
+    pub path: CString,
+    /// File type and permission bits.
+    pub mode: u32,
+    /// Number.
+    pub device: u64,
+    /// Owner inside the container, unless root.
+    pub owner: Option<(u32, u32)>,
+    /// Bind the host's device of the same number instead of making one (user namespaces).
+    pub bind: bool,
+}
+
+/// One operation of a process on its way to execve. Paths are inside the root filesystem unless said otherwise.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)] // each variant says what it is; its fields are named for what they are
+pub enum Op {
+    /// Joins a namespace that the parent has opened.
+    Join { slot: usize, kind: i32 },
+    /// Joins the namespaces of a running process through its pidfd.
+    JoinProcess { slot: usize, kinds: i32 },
+    /// Makes new namespaces of these kinds.
+    Unshare { kinds: i32 },
+    /// Waits for the parent.
+    Await(Await),
+    /// Becomes uid 0 and gid 0 of the user namespace.
+    BecomeRoot,
+    /// Enters the cgroups of version 1 by their `tasks` files, which the parent has opened.
+    JoinCgroup,
+    /// Makes a time namespace with these clock offsets and enters it.
+    TimeNamespace { offsets: Option<CString> },
+    /// Gives this affinity to the CPUs; all of them when empty.
+    Affinity { cpus: Box<kernel::sched::CpuSet> },
+    /// Ends the stage process with the birth of the real one.
+    Spawn { flags: i32 },
+    /// Leads a new session.
+    Session,
+    /// Joins a fresh session keyring.
+    Keyring { name: CString },
+    /// Brings the loopback device up.
+    LoopbackUp,
+    /// Changes the propagation of all mounts: `MS_*` with `MS_REC`.
+    Propagation { flags: c_ulong },
+    /// Makes the mount that holds the rootfs private, as pivot_root demands where everything is shared.
+    PrivateParent { path: CString },
+    /// Takes the root filesystem and attaches it on its own path, or over `/` where that cannot be reached.
+    AttachRootfs { path: CString, slot: Option<usize>, private: bool },
+    /// Mounts a filesystem.
+    Mount(Box<Mount>),
+    /// Mounts something that is there already.
+    Bind(Box<Bind>),
+    /// Changes a mount in place (`remount`).
+    Remount { target: CString, flags: c_ulong, data: Option<CString> },
+    /// Changes attributes of a mount once everything below it is in place.
+    SetAttributes { target: CString, attributes: Attributes },
+    /// Makes a device.
+    Device(DeviceNode),
+    /// Makes a link; `replace` removes what has the name, otherwise that stays.
+    Symlink { target: CString, path: CString, replace: bool },
+    /// Makes the terminal and sends its master to the parent; `mount` puts it on /dev/console too.
+    Console { mount: bool },
+    /// Runs hooks in this process' namespaces.
+    RunHooks(HookPoint),
+    /// Hides a path.
+    Mask { path: CString },
+    /// Makes a path read-only.
+    ReadOnly { path: CString },
+    /// Makes the root filesystem read-only.
+    ReadOnlyRoot,
+    /// Makes the root filesystem the root, and lets go of the old one.
+    PivotRoot { old_is_shared: bool },
+    /// The same by moving its mount, where pivot_root cannot.
+    MoveRoot,
+    /// The same by chroot, for want of a mount namespace.
+    Chroot,
+    /// Takes the root directory of the namespace that was joined as the root filesystem.
+    EnterRoot,
+    /// Changes the propagation of the new root: `MS_*`.
+    RootPropagation { flags: c_ulong },
+    /// Sets the host name.
+    Hostname { name: CString },
+    /// Sets the NIS domain name.
+    Domainname { name: CString },
+    /// Writes a kernel parameter of this namespace; `path` is below /proc/sys.
+    Sysctl { path: CString, value: CString },
+    /// Writes a label for the coming execve to /proc/self/attr.
+    Label { file: CString, value: CString },
+    /// Sets the scheduler.
+    Scheduler(kernel::sched::SchedAttr),
+    /// Sets the I/O priority.
+    IoPriority { class: u32, priority: u32 },
+    /// Sets the execution domain.
+    Personality { domain: u64 },
+    /// Sets the NUMA policy.
+    MemoryPolicy { mode: i32, nodes: Box<kernel::sched::CpuSet> },
+    /// Makes the working directory if it is missing.
+    MakeCwd,
+    /// Finds HOME of the user.
+    FindHome,
+    /// Gives standard input, output and error to the user.
+    StdioOwner,
+    /// Drops capabilities from the bounding set.
+    BoundingSet { keep: u64 },
+    /// Sets the supplementary groups.
+    Groups { groups: Vec<u32> },
+    /// Becomes the user.
+    Ids { uid: u32, gid: u32 },
+    /// Changes to the working directory and checks that it is inside.
+    Chdir,
+    /// Sets the capabilities, and keeps `extra` until execve.
+    Capabilities { masks: super::capabilities::Masks, extra: u64 },
+    /// Sets the file mode creation mask.
+    Umask { mask: u32 },
+    /// Finds the program.
+    FindProgram,
+    /// Tells the parent that all is done.
+    Ready,
+    /// Waits for `start`.
+    AwaitStart,
+    /// Sets the resource limits.
+    Rlimits,
+    /// Lets go of the runtime's descriptors and signal settings, and tells that execve is next.
+    Release,
+    /// Sets no_new_privs.
+    NoNewPrivs,
+    /// Installs the seccomp filter and, if it has one, sends its listener to the parent.
+    Seccomp,
+    /// Becomes the program.
+    Exec,
+}
+
+struct Shown<'a>(&'a CStr);
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_string_lossy())
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use super::namespaces::names;
+        match self {
+            Op::Join { kind, .. } => write!(f, "join the {} namespace", names(*kind)),
+            Op::JoinProcess { kinds, .. } => write!(f, "join the container's namespaces ({})", names(*kinds)),
+            Op::Unshare { kinds } => write!(f, "make new namespaces ({})", names(*kinds)),
+            Op::Await(Await::IdMaps) => f.write_str("wait for the id maps"),
+            Op::Await(Await::Cgroup) => f.write_str("wait to be in the cgroup"),
+            Op::Await(Await::Hooks) => f.write_str("wait for prestart and createRuntime hooks"),
+            Op::BecomeRoot => f.write_str("become root of the user namespace"),
+            Op::JoinCgroup => f.write_str("join the cgroups"),
+            Op::TimeNamespace { offsets: None } => f.write_str("make a time namespace"),
+            Op::TimeNamespace { offsets: Some(o) } => {
+                write!(f, "make a time namespace with offsets {}", Shown(o).to_string().trim_end().replace('\n', ", "))
+            }
+            Op::Affinity { .. } => f.write_str("set the CPU affinity"),
+            Op::Spawn { flags } if *flags == 0 => f.write_str("clone the process"),
+            Op::Spawn { flags } => write!(f, "clone the process with new namespaces ({})", names(*flags)),
+            Op::Session => f.write_str("lead a new session"),
+            Op::Keyring { name } => write!(f, "join session keyring {}", Shown(name)),
+            Op::LoopbackUp => f.write_str("bring the loopback device up"),
+            Op::Propagation { .. } => f.write_str("set the propagation of all mounts"),
+            Op::PrivateParent { path } => write!(f, "make the mount that holds {} private", Shown(path)),
+            Op::AttachRootfs { path, .. } => write!(f, "attach the root filesystem {}", Shown(path)),
+            Op::Mount(m) => {
+                write!(f, "mount {} on {}", Shown(&m.fstype), Shown(&m.target))?;
+                m.data.as_ref().map_or(Ok(()), |d| write!(f, " ({})", Shown(d)))
+            }
+            Op::Bind(b) => write!(f, "mount {} on {}", Shown(&b.source), Shown(&b.target)),
+            Op::Remount { target, .. } => write!(f, "remount {}", Shown(target)),
+            Op::SetAttributes { target, .. } => write!(f, "set attributes of the mount on {}", Shown(target)),
+            Op::Device(d) if d.bind => write!(f, "mount the host's device on {}", Shown(&d.path)),
+            Op::Device(d) => write!(f, "make device {}", Shown(&d.path)),
+            Op::Symlink { target, path, .. } => write!(f, "link {} to {}", Shown(path), Shown(target)),
+            Op::Console { .. } => f.write_str("make the terminal"),
+            Op::RunHooks(point) => write!(f, "run {} hooks", point.name()),
+            Op::Mask { path } => write!(f, "mask {}", Shown(path)),
+            Op::ReadOnly { path } => write!(f, "make {} read-only", Shown(path)),
+            Op::ReadOnlyRoot => f.write_str("make the root filesystem read-only"),
+            Op::PivotRoot { .. } => f.write_str("pivot_root"),
+            Op::MoveRoot => f.write_str("move the root filesystem to /"),
+            Op::Chroot => f.write_str("chroot to the root filesystem"),
+            Op::EnterRoot => f.write_str("open the container's root directory"),
+            Op::RootPropagation { .. } => f.write_str("set the propagation of the root filesystem"),
+            Op::Hostname { name } => write!(f, "set the host name to {}", Shown(name)),
+            Op::Domainname { name } => write!(f, "set the domain name to {}", Shown(name)),
+            Op::Sysctl { path, value } => write!(f, "write {} to /proc/sys/{}", Shown(value), Shown(path)),
+            Op::Label { file, value } => write!(f, "write {} to `/proc/thread-self/attr/{}`", Shown(value), Shown(file)),
+            Op::Scheduler(_) => f.write_str("set the scheduler"),
+            Op::IoPriority { .. } => f.write_str("set the I/O priority"),
+            Op::Personality { .. } => f.write_str("set the execution domain"),
+            Op::MemoryPolicy { .. } => f.write_str("set the memory policy"),
+            Op::MakeCwd => f.write_str("make the working directory"),
+            Op::FindHome => f.write_str("find the home directory"),
+            Op::StdioOwner => f.write_str("give standard input and output to the user"),
+            Op::BoundingSet { .. } => f.write_str("drop capabilities from the bounding set"),
+            Op::Groups { groups } => write!(f, "set the supplementary groups {groups:?}"),
+            Op::Ids { uid, gid } => write!(f, "become user {uid} and group {gid}"),
+            Op::Chdir => f.write_str("change to the working directory"),
+            Op::Capabilities { masks, .. } => write!(f, "set the capabilities ({masks})"),
+            Op::Umask { mask } => write!(f, "set the umask to {mask:04o}"),
+            Op::FindProgram => f.write_str("find the program"),
+            Op::Ready => f.write_str("report ready"),
+            Op::AwaitStart => f.write_str("wait for start"),
+            Op::Rlimits => f.write_str("set the resource limits"),
+            Op::Release => f.write_str("let go of the runtime's descriptors and signals"),
+            Op::NoNewPrivs => f.write_str("set no_new_privs"),
+            Op::Seccomp => f.write_str("install the seccomp filter"),
+            Op::Exec => f.write_str("exec"),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! `linux.maskedPaths` and `linux.readonlyPaths`.
+
+use super::{Op, Step, c_string, step};
+use crate::error::{Error, Result};
+use crate::spec::Linux;
+
+/// A step for each path. A path given twice counts once.
+///
+/// # Errors
+/// A path that is not absolute.
+pub fn restricted_paths(linux: &Linux) -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    let lists = [("readonlyPaths", &linux.readonly_paths), ("maskedPaths", &linux.masked_paths)];
+    for (name, list) in lists {
+        let mut seen = std::collections::BTreeSet::new();
+        for (i, path) in list.iter().enumerate() {
+            let field = || format!("/linux/{name}/{i}");
+            if !path.starts_with('/') {
+                return Err(Error::invalid(field(), format!("path \"{path}\" is not absolute")));
+            }
+            if !seen.insert(path) {
+                continue;
+            }
+            let path = c_string(path, field)?;
+            let op = if name == "maskedPaths" { Op::Mask { path } } else { Op::ReadOnly { path } };
+            steps.push(step(op, field()));
+        }
+    }
+    Ok(steps)
+}
