@@ -26,6 +26,11 @@ fn main() {
          static STARTS: [u16; {}] = {starts:?};\n",
         starts.len()
     );
+    // Where the names with each first letter begin: four fewer comparisons.
+    let initials: Vec<usize> = (0..=128)
+        .map(|initial| rows.partition_point(|row| row[0].as_bytes()[0] < initial))
+        .collect();
+    writeln!(code, "static INITIALS: [u16; 129] = {initials:?};").unwrap();
     for (column, name) in columns.enumerate().skip(1) {
         let numbers: Vec<u32> = rows.iter().map(|row| packed(row[column])).collect();
         let name = name.to_uppercase();

@@ -1,8 +1,8 @@
 //! From the profile to the program.
 
 use crate::emit::{RETURN, emit};
-use crate::graph::{Graph, NodeId, Run, Test, Word};
-use crate::rules::{Rules, in_order};
+use crate::graph::{Graph, NodeId, Run, Test, Word, extend};
+use crate::rules::{Clause, Rules, in_order};
 use crate::table::{self, X32_BIT};
 use crate::{Action, Arch, Error, Flag, Profile, Program, Target, Verdict};
 
@@ -66,14 +66,14 @@ fn calls(graph: &mut Graph, rules: &Rules, arch: Arch, x32: Option<Arch>) -> Nod
             match x32 {
                 Some(x32) => numbers(graph, rules, x32, &mut runs, X32_BIT),
                 None => {
-                    push(&mut runs, X32_BIT, foreign);
+                    extend(&mut runs, X32_BIT, foreign);
                     // Not a call: what a tracer leaves that skips one.
-                    push(&mut runs, u32::MAX, default);
+                    extend(&mut runs, u32::MAX, default);
                 }
             }
         }
         Arch::X32 => {
-            push(&mut runs, 0, foreign);
+            extend(&mut runs, 0, foreign);
             numbers(graph, rules, arch, &mut runs, X32_BIT);
         }
         _ => numbers(graph, rules, arch, &mut runs, 0),
@@ -85,45 +85,38 @@ fn calls(graph: &mut Graph, rules: &Rules, arch: Arch, x32: Option<Arch>) -> Nod
 /// Appends the decisions for the numbers from `base` on.
 fn numbers(graph: &mut Graph, rules: &Rules, arch: Arch, runs: &mut Vec<Run<u32>>, base: u32) {
     let default = graph.verdict(rules.default);
-    push(runs, base, default);
+    extend(runs, base, default);
     let newest = rules.newest(arch);
     if newest.is_some() && matches!(arch, Arch::S390 | Arch::S390x) {
         // The kernel shows a number beyond its own table as 0, which is setup(2)
         // and long gone.
         let no_such_call = graph.verdict(Verdict::NO_SUCH_CALL);
-        push(runs, 0, no_such_call);
-        push(runs, 1, default);
+        extend(runs, 0, no_such_call);
+        extend(runs, 1, default);
     }
     let clauses = rules.clauses(arch);
     for call in clauses.chunk_by(|(left, _), (right, _)| left == right) {
         let number = call[0].0;
-        let ordered = in_order(call.iter().map(|&(_, clause)| clause), arch);
-        let targets: Vec<_> = ordered
-            .into_iter()
-            .map(|(clause, conditions)| (graph.verdict(clause.verdict), conditions))
-            .collect();
-        let node = graph.rules(arch, &targets, default);
-        push(runs, number, node);
-        push(runs, number + 1, default);
+        let node = call_node(graph, call, arch, default);
+        extend(runs, number, node);
+        extend(runs, number + 1, default);
     }
     if let Some(newest) = newest {
         let no_such_call = graph.verdict(Verdict::NO_SUCH_CALL);
-        push(runs, newest + 1, no_such_call);
+        extend(runs, newest + 1, no_such_call);
     }
 }
 
-/// Appends a run, see [`Run`]; runs come in ascending order.
-fn push(runs: &mut Vec<Run<u32>>, start: u32, node: NodeId) {
-    if runs.last().is_some_and(|last| last.start == start) {
-        runs.pop();
+fn call_node(graph: &mut Graph, call: &[(u32, Clause)], arch: Arch, default: NodeId) -> NodeId {
+    // Most calls have one rule without conditions, and nothing to order.
+    if call[0].1.is_plain() {
+        return graph.verdict(call[0].1.verdict);
     }
-    if runs.last().map(|last| last.node) != Some(node) {
-        runs.push(Run {
-            start,
-            node,
-            weight: 1,
-        });
-    }
+    let rules: Vec<_> = in_order(call.iter().map(|&(_, clause)| clause), arch)
+        .into_iter()
+        .map(|(clause, conditions)| (graph.verdict(clause.verdict), conditions))
+        .collect();
+    graph.rules(arch, &rules, default)
 }
 
 /// Calls that programs make all the time. Kernels since 5.11 remember which

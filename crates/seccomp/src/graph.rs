@@ -82,33 +82,52 @@ pub(crate) struct Run<T> {
 #[derive(Default)]
 pub(crate) struct Graph {
     pub nodes: Vec<Node>,
+    /// Sorted by verdict: few, and asked for at every call.
+    verdicts: Vec<(Verdict, NodeId)>,
     known: HashMap<Node, NodeId>,
 }
 
 impl Graph {
     pub fn verdict(&mut self, verdict: Verdict) -> NodeId {
-        self.node(Node::Return(verdict))
+        match self
+            .verdicts
+            .binary_search_by_key(&verdict, |known| known.0)
+        {
+            Ok(at) => self.verdicts[at].1,
+            Err(at) => {
+                let node = self.push(Node::Return(verdict));
+                self.verdicts.insert(at, (verdict, node));
+                node
+            }
+        }
     }
 
     /// A comparison, unless both answers lead to the same node.
     pub fn branch(&mut self, word: Word, test: Test, k: u32, yes: NodeId, no: NodeId) -> NodeId {
-        if yes == no {
-            return yes;
-        }
-        self.node(Node::Branch {
+        let node = Node::Branch {
             word,
             test,
             k,
             yes,
             no,
-        })
+        };
+        if yes == no {
+            yes
+        } else if word == Word::NUMBER {
+            // Nothing before the number is shared, so these are never equal.
+            self.push(node)
+        } else if let Some(&known) = self.known.get(&node) {
+            known
+        } else {
+            let new = self.push(node);
+            self.known.insert(node, new);
+            new
+        }
     }
 
-    fn node(&mut self, node: Node) -> NodeId {
-        *self.known.entry(node).or_insert_with(|| {
-            self.nodes.push(node);
-            NodeId(self.nodes.len() as u32 - 1)
-        })
+    fn push(&mut self, node: Node) -> NodeId {
+        self.nodes.push(node);
+        NodeId(self.nodes.len() as u32 - 1)
     }
 
     /// A search for the run that holds a word, halving the weight at each step.
@@ -138,15 +157,15 @@ impl Graph {
             let same = rest.partition_point(|run| (run.start >> 32) as u32 == high);
             let (inside, after) = rest.split_at(same);
             let mut low_runs = Vec::with_capacity(same + 1);
-            push(&mut low_runs, 0, current);
+            extend(&mut low_runs, 0, current);
             for run in inside {
-                push(&mut low_runs, run.start as u32, run.node);
+                extend(&mut low_runs, run.start as u32, run.node);
             }
             let node = self.search(Word::low(arch, index), &low_runs);
-            push(&mut high_runs, high, node);
+            extend(&mut high_runs, high, node);
             current = inside[same - 1].node;
             if let Some(next) = high.checked_add(1) {
-                push(&mut high_runs, next, current);
+                extend(&mut high_runs, next, current);
             }
             rest = after;
         }
@@ -244,7 +263,7 @@ impl Graph {
 
 /// Appends a run; one that starts where the last one does replaces it, one that
 /// goes on like the last one extends it.
-fn push(runs: &mut Vec<Run<u32>>, start: u32, node: NodeId) {
+pub(crate) fn extend(runs: &mut Vec<Run<u32>>, start: u32, node: NodeId) {
     if runs.last().is_some_and(|last| last.start == start) {
         runs.pop();
     }

@@ -206,6 +206,11 @@ pub(crate) fn in_order<'a>(
 }
 
 impl Clause<'_> {
+    /// Whether the clause holds whatever the arguments are; in doubt it does not.
+    pub fn is_plain(&self) -> bool {
+        self.args.is_empty() && self.selector.is_none()
+    }
+
     /// The conditions as the registers of `arch` see them, by argument, without
     /// those that always hold.
     fn conditions(&self, arch: Arch) -> Vec<Condition> {
@@ -299,25 +304,18 @@ impl Condition {
 
 /// The conditions of an entry hold together, unless two of them name the same
 /// argument: then each is a rule of its own.
-fn alternatives(args: &[Arg]) -> std::slice::Chunks<'_, Arg> {
+fn alternatives(args: &[Arg]) -> impl Iterator<Item = &[Arg]> {
     let repeats = args
         .iter()
         .enumerate()
         .any(|(at, arg)| args[..at].iter().any(|other| other.index == arg.index));
-    match args {
-        // One rule without conditions: a chunk needs something to be cut from.
-        [] => NO_ARGS.chunks(1),
-        _ => args.chunks(if repeats { 1 } else { args.len() }),
-    }
+    let (count, size) = if repeats {
+        (args.len(), 1)
+    } else {
+        (1, args.len())
+    };
+    (0..count).map(move |at| &args[at..at + size])
 }
-
-/// Holds for every call: no bit of the argument is looked at.
-static NO_ARGS: [Arg; 1] = [Arg {
-    index: 0,
-    value: 0,
-    value_two: 0,
-    op: Operator::MaskedEq,
-}];
 
 fn archs(profile: &Profile, target: Target, warnings: &mut Vec<String>) -> Vec<Arch> {
     let mut archs = vec![target.0];

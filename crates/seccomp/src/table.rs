@@ -16,7 +16,9 @@ pub(crate) struct Name(u16);
 impl Name {
     /// Finds a name; `None` when no architecture has such a call.
     pub fn find(name: &str) -> Option<Self> {
-        let (mut low, mut high) = (0, STARTS.len() - 1);
+        let initial = usize::from(*name.as_bytes().first()?);
+        let mut low = usize::from(*INITIALS.get(initial)?);
+        let mut high = usize::from(*INITIALS.get(initial + 1)?);
         while low < high {
             let middle = usize::midpoint(low, high);
             match text(middle).cmp(name) {

@@ -6,10 +6,18 @@ mod common;
 mod oracle;
 
 use common::{Call, EDGES, Random, answers, argument, condition, data, newest, run};
-use oracle::{ACTIONS, Libseccomp};
+use oracle::Libseccomp;
 use seccomp::{Action, Arch, Arg, Operator, Profile, Syscall, Target, compile};
 
 const ENOSYS: u32 = 0x0005_0026;
+
+const ACTIONS: &[Action] = &[
+    Action::Allow,
+    Action::Errno,
+    Action::KillProcess,
+    Action::Trap,
+    Action::Log,
+];
 
 /// Without those that libseccomp 2.5 does not know.
 const ARCHS: [Arch; 19] = [
@@ -35,7 +43,7 @@ const ARCHS: [Arch; 19] = [
 ];
 
 fn libseccomp(name: &str) -> Option<Libseccomp> {
-    Libseccomp::build(name, env!("CARGO_TARGET_TMPDIR"))
+    Libseccomp::build(name, env!("CARGO_TARGET_TMPDIR").as_ref())
         .map_err(|reason| println!("skipped, nothing to compare with: {reason}"))
         .ok()
 }

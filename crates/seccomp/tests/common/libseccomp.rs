@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use seccomp::{Action, Arch, Insn, Operator, Profile};
+use seccomp::{Arch, Insn, Operator, Profile};
 
 use super::common::{default_ret, ret};
 
@@ -25,9 +25,9 @@ impl Libseccomp {
     ///
     /// # Errors
     /// Why that is not possible here: a reason to skip the test.
-    pub fn build(name: &str, directory: &str) -> Result<Self, String> {
+    pub fn build(name: &str, directory: &Path) -> Result<Self, String> {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/libseccomp.c");
-        let program = PathBuf::from(directory).join(name);
+        let program = directory.join(name);
         let compiler = Command::new("gcc")
             .args(["-O2", "-o"])
             .arg(&program)
@@ -165,12 +165,3 @@ fn answers(text: &str, swapped: bool) -> Vec<Result<Answer, String>> {
     }
     answers
 }
-
-/// Actions that libseccomp and the profile name alike.
-pub const ACTIONS: &[Action] = &[
-    Action::Allow,
-    Action::Errno,
-    Action::KillProcess,
-    Action::Trap,
-    Action::Log,
-];
