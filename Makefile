@@ -52,8 +52,8 @@ test-vm: build ## the suite in the test machine: root with cgroupfs, root with s
 	@spec-tests/vm/vm ensure
 	@spec-tests/vm/test-vm
 
-bench: build ## teu beside other runtimes; RUNTIMES='NAME=PATH ...' to choose them
-	@bench/bench $(RUNTIMES)
+bench: build ## teu beside other runtimes and the kernel's floor; RUNTIMES='NAME=PATH ...' BENCH=--quick
+	@bench/bench $(BENCH) $(RUNTIMES)
 
 install: ## put teu below $DESTDIR$PREFIX, with man pages, completions and examples; run `make` first
 	@[ -x teu ] || { echo 'make install: run make first' >&2; exit 1; }
