@@ -400,3 +400,9 @@ impl<'a> Iterator for Entries<'a> {
         }
     }
 }
+
+/// Gives a flock(2) back. Cannot fail for a descriptor that is open.
+pub fn unlock(fd: BorrowedFd<'_>) {
+    // SAFETY: no memory is passed.
+    unsafe { libc::syscall(libc::SYS_flock, fd.as_raw_fd(), libc::LOCK_UN) };
+}

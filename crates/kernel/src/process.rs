@@ -140,21 +140,6 @@ pub fn wait(pidfd: BorrowedFd<'_>) -> Result<Exit> {
     }
 }
 
-/// Reaps one ended child, whichever, without waiting: its number and how it ended.
-pub fn reap_any() -> Result<Option<(i32, Exit)>> {
-    waitid(libc::P_ALL, 0, libc::WEXITED | libc::WNOHANG)
-}
-
-/// Reaps this child if it has ended.
-pub fn try_wait(pidfd: BorrowedFd<'_>) -> Result<Option<Exit>> {
-    Ok(waitid(
-        libc::P_PIDFD,
-        pidfd.as_raw_fd() as u32,
-        libc::WEXITED | libc::WNOHANG,
-    )?
-    .map(|(_, exit)| exit))
-}
-
 fn waitid(kind: libc::idtype_t, id: u32, options: i32) -> Result<Option<(i32, Exit)>> {
     // SAFETY: siginfo_t is plain data, for which zero is a valid value.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
@@ -369,4 +354,21 @@ pub fn default_signals(mask: u32) {
             unsafe { libc::signal(n + 1, libc::SIG_DFL) };
         }
     }
+}
+
+/// Which kind of namespace a file is, as its `CLONE_NEW*` flag (ioctl_ns(2), `NS_GET_NSTYPE`). ENOTTY for other files.
+pub fn namespace_kind(fd: BorrowedFd<'_>) -> Result<i32> {
+    const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
+    // SAFETY: takes no argument.
+    check(unsafe { libc::syscall(libc::SYS_ioctl, fd.as_raw_fd(), NS_GET_NSTYPE) }).map(|n| n as i32)
+}
+
+/// The number of one ended child, whichever, which stays to be reaped.
+pub fn peek_any() -> Result<Option<i32>> {
+    Ok(waitid(libc::P_ALL, 0, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)?.map(|(pid, _)| pid))
+}
+
+/// Reaps an ended child by its number.
+pub fn reap(pid: i32) -> Result<()> {
+    waitid(libc::P_PID, pid as u32, libc::WEXITED | libc::WNOHANG).map(drop)
 }

@@ -55,13 +55,11 @@ fn address(path: &Path) -> Result<(libc::sockaddr_un, libc::socklen_t)> {
     Ok((address, size_of::<libc::sockaddr_un>() as libc::socklen_t))
 }
 
-/// bind(2) and listen(2).
-pub fn listen(socket: BorrowedFd<'_>, path: &Path) -> Result<()> {
+/// bind(2).
+pub fn bind(socket: BorrowedFd<'_>, path: &Path) -> Result<()> {
     let (address, len) = address(path)?;
     // SAFETY: address is a live sockaddr_un of the length passed.
-    check(unsafe { libc::syscall(libc::SYS_bind, socket.as_raw_fd(), &address, len) })?;
-    // SAFETY: no memory is passed.
-    check(unsafe { libc::syscall(libc::SYS_listen, socket.as_raw_fd(), 64) }).map(drop)
+    check(unsafe { libc::syscall(libc::SYS_bind, socket.as_raw_fd(), &address, len) }).map(drop)
 }
 
 /// connect(2).
@@ -69,26 +67,6 @@ pub fn connect(socket: BorrowedFd<'_>, path: &Path) -> Result<()> {
     let (address, len) = address(path)?;
     // SAFETY: address is a live sockaddr_un of the length passed.
     check(unsafe { libc::syscall(libc::SYS_connect, socket.as_raw_fd(), &address, len) }).map(drop)
-}
-
-/// accept4(2), again when a signal interrupts it.
-pub fn accept(socket: BorrowedFd<'_>) -> Result<OwnedFd> {
-    let null = std::ptr::null_mut::<libc::sockaddr>();
-    loop {
-        // SAFETY: the address of the peer is not asked for.
-        match owned(unsafe {
-            libc::syscall(
-                libc::SYS_accept4,
-                socket.as_raw_fd(),
-                null,
-                null,
-                libc::SOCK_CLOEXEC,
-            )
-        }) {
-            Err(Errno::EINTR) => {}
-            other => return other,
-        }
-    }
 }
 
 /// shutdown(2) of the writing side.

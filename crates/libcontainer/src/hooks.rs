@@ -160,6 +160,21 @@ pub struct State<'a> {
     pub after: &'a [u8],
 }
 
+impl<'a> State<'a> {
+    /// The state of a container that has no process any more: the halves without the pid between them.
+    pub fn without_pid(parts: &'a (Vec<u8>, Vec<u8>)) -> State<'a> {
+        const PID: &[u8] = b",\"pid\":";
+        let before = parts.0.strip_suffix(PID).unwrap_or(&parts.0);
+        State { before, pid: None, after: &parts.1 }
+    }
+}
+
+/// Runs all hooks of a list, also those after one that failed; the failures.
+pub fn run_each(list: &[Hook], state: State<'_>) -> Vec<HookError> {
+    let single = |(i, hook)| run_all(std::slice::from_ref(hook), state).err().map(|e| HookError { index: i, ..e });
+    list.iter().enumerate().filter_map(single).collect()
+}
+
 /// Runs all hooks of a list, in order, until one fails.
 pub fn run_all(list: &[Hook], state: State<'_>) -> std::result::Result<(), HookError> {
     for (index, hook) in list.iter().enumerate() {

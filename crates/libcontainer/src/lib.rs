@@ -1,11 +1,29 @@
 //! Makes and runs OCI containers: decides a plan from config.json, then carries it out.
+//!
+//! [`create::create`] is the place to start reading; [`plan::Plan`] is what it decides, [`child::run`] what the new process does.
 
 pub mod child;
+pub mod console;
+pub mod create;
 pub mod error;
+pub mod exec;
+pub mod foreground;
 pub mod hooks;
+mod idmap;
+pub mod lifecycle;
+mod listener;
+mod pidfile;
 pub mod plan;
+mod proc;
+mod report;
 pub mod root;
+pub mod run;
+pub mod seal;
+mod spawn;
 pub mod spec;
+pub mod state;
 pub mod sync;
+mod time;
 
 pub use error::{Error, Kind, Result};
+pub use time::now_rfc3339;

@@ -1,2 +1,67 @@
-//! The `teu` command.
-fn main() {}
+//! The `teu` command: arguments, one library call, output, exit code.
+
+mod commands;
+mod context;
+mod log;
+
+use liboci_cli::{Command, Invocation, Stop};
+use std::io::Write;
+
+/// Ends of a command.
+pub enum Outcome {
+    /// With this exit code; 0 is success.
+    Code(i32),
+    /// With an error, which is written once, here.
+    Failed(libcontainer::Error),
+}
+
+fn main() {
+    let invocation = match liboci_cli::parse(std::env::args_os()) {
+        Ok(invocation) => invocation,
+        Err(stop) => std::process::exit(stopped(stop)),
+    };
+    std::process::exit(run(&invocation));
+}
+
+/// Help, version, or a command line that cannot be understood.
+fn stopped(stop: Stop) -> i32 {
+    let mut out = std::io::stdout().lock();
+    match stop {
+        Stop::Help(text) => {
+            let _ = out.write_all(text.as_bytes());
+            0
+        }
+        Stop::Version => {
+            let _ = out.write_all(commands::version::text().as_bytes());
+            0
+        }
+        Stop::Error(error) => {
+            if let Some(help) = &error.help {
+                let _ = out.write_all(help.as_bytes());
+            }
+            eprintln!("{error}");
+            i32::from(error.exit_code)
+        }
+    }
+}
+
+fn run(invocation: &Invocation) -> i32 {
+    let mut log = match log::Log::new(&invocation.global) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("{error}");
+            return 1;
+        }
+    };
+    match commands::run(invocation, &mut log) {
+        Outcome::Code(code) => {
+            log.write_warnings();
+            code
+        }
+        Outcome::Failed(error) => {
+            log.write_error(&error);
+            // Callers tell by this number that it was not the process that failed.
+            if matches!(invocation.command, Command::Exec(_)) { 255 } else { 1 }
+        }
+    }
+}

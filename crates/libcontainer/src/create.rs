@@ -1,0 +1,390 @@
+//! Making a container: load, plan, record, cgroup, spawn, serve, record.
+//!
+//! Whatever fails on the way, what was made before is taken away again, and the caller gets one error.
+
+use crate::console::ConsoleTarget;
+use crate::error::{During, Error, Kind, Result, from_cgroups};
+use crate::hooks::Hooks;
+use crate::plan::exec::Template;
+use crate::plan::{self, HookPoint, Host, Plan};
+use crate::spawn::{self, Setup, Spawned};
+use crate::spec::Spec;
+use crate::spec::state_document::StateDocument;
+use crate::state::{Phase, Record, START_SOCKET, StateDir};
+use crate::sync::Message;
+use crate::{listener, pidfile, proc, spec};
+use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY};
+use kernel::process::{self, CLONE_NEWPID, Limit};
+use kernel::{Errno, io, socket};
+use libcgroups::Cgroup;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long making or removing a cgroup may take.
+pub const CGROUP_TIME: Duration = Duration::from_secs(30);
+
+/// What `create` and `run` are told.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// Where the state of all containers is.
+    pub state_root: &'a Path,
+    /// The container's id.
+    pub id: &'a str,
+    /// The bundle.
+    pub bundle: &'a Path,
+    /// The configuration, if it is not the bundle's config.json.
+    pub config: Option<&'a Path>,
+    /// Where the first process' number goes.
+    pub pid_file: Option<&'a Path>,
+    /// A socket that gets the pidfd of the first process.
+    pub pidfd_socket: Option<&'a Path>,
+    /// What becomes of the terminal.
+    pub console: ConsoleTarget<'a>,
+    /// Let the process wait for the command `start`, not for [`crate::run`].
+    pub await_command: bool,
+    /// Change the root by moving its mount instead of pivot_root.
+    pub no_pivot: bool,
+    /// Keep the caller's session keyring.
+    pub no_new_keyring: bool,
+    /// Descriptors above 2 that the program inherits.
+    pub preserve_fds: u32,
+    /// Of these, how many came by socket activation (sd_listen_fds(3)).
+    pub listen_fds: u32,
+    /// Who makes the cgroup.
+    pub cgroup_driver: libcgroups::Driver,
+    /// The caller is not root of the host.
+    pub rootless: bool,
+}
+
+/// A container that has been made, and waits for its start.
+#[derive(Debug)]
+pub struct Created {
+    /// Its record, as saved.
+    pub record: Record,
+    /// Its state directory, locked.
+    pub dir: StateDir,
+    /// Its first process.
+    pub process: Spawned,
+    /// The plan, to make sentences of failures after the start.
+    pub plan: Plan,
+    /// Its hooks.
+    pub hooks: Hooks,
+    /// The master of its terminal, unless it was sent away.
+    pub terminal: Option<OwnedFd>,
+    /// What was tolerated.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the configuration of a bundle.
+///
+/// # Errors
+/// A missing file, or one that is no configuration, with the JSON pointer of what is wrong.
+pub fn load(bundle: &Path, config: Option<&Path>) -> Result<Spec> {
+    let path = config.map_or_else(|| bundle.join("config.json"), Path::to_path_buf);
+    let shown = path.display();
+    let c_path = plan::c_string(&path.to_string_lossy(), String::new)?;
+    let file = file::openat(CWD, &c_path, O_RDONLY, 0).map_err(|errno| match errno {
+        Errno::ENOENT => Error::new(Kind::Invalid, format!("JSON specification file {shown} not found: no such file or directory"))
+            .hint("run in the bundle's directory or name it with --bundle; `spec` writes an example"),
+        other => Error::os(format!("open {shown}"), other),
+    })?;
+    let bytes = crate::state::read_all(file.as_fd(), spec::MAX_SIZE).map_err(|errno| match errno {
+        Errno::EFBIG => Error::new(Kind::Invalid, format!("{shown} is larger than {} MiB", spec::MAX_SIZE >> 20)),
+        other => Error::os(format!("read {shown}"), other),
+    })?;
+    spec::decode(&bytes).map_err(|e| decode_error(&path, &e))
+}
+
+/// A decoder's error in this crate's terms.
+pub fn decode_error(path: &Path, e: &spec::DecodeError) -> Error {
+    let place = if e.line > 0 { format!(" (line {}, column {})", e.line, e.column) } else { String::new() };
+    Error::new(Kind::Invalid, format!("decode {}", path.display())).cause(format!("{}{place}", e.message)).field(e.pointer.clone())
+}
+
+/// Decides without doing: for `explain`.
+pub fn decide(options: &Options<'_>) -> Result<(Spec, Plan, PathBuf)> {
+    crate::state::check_id(options.id)?;
+    let bundle = std::path::absolute(options.bundle).during(|| format!("find the bundle {}", options.bundle.display()))?;
+    let mut spec = load(&bundle, options.config)?;
+    if options.listen_fds > 0 {
+        if let Some(process) = &mut spec.process {
+            process.env.push(format!("LISTEN_FDS={}", options.listen_fds));
+            process.env.push("LISTEN_PID=1".into());
+        }
+    }
+    let host = Host::probe()?;
+    let choices = plan::Options {
+        id: options.id,
+        no_pivot: options.no_pivot,
+        no_new_keyring: options.no_new_keyring,
+        preserve_fds: options.preserve_fds + options.listen_fds,
+        cgroup_driver: options.cgroup_driver,
+        rootless: options.rootless,
+    };
+    let plan = plan::plan(&spec, &bundle, &choices, &host)?;
+    Ok((spec, plan, bundle))
+}
+
+/// Makes a container up to the point where it only waits for its start.
+///
+/// # Errors
+/// Everything that can go wrong; nothing is left behind then.
+pub fn create(options: &Options<'_>) -> Result<Created> {
+    let (spec, plan, bundle) = decide(options)?;
+    let hooks = match &spec.hooks {
+        Some(hooks) => Hooks::new(hooks)?,
+        None => Hooks::default(),
+    };
+    let template = Template::new(&spec, &plan, options.no_new_keyring)?;
+    check_terminal(&plan, options)?;
+    check_rootfs(&plan)?;
+    check_preserved(&plan)?;
+    let slots = spawn::open_slots(&plan.program.slots)?;
+    let mut pid_file = options.pid_file.map(pidfile::PidFile::prepare).transpose()?;
+
+    let dir = StateDir::create(options.state_root, options.id)?;
+    let mut record = Record::new(options.id, &bundle, &plan.rootfs);
+    record.cgroup = plan.cgroup.record();
+    record.mounts_on_host = plan.mounts_on_host;
+    record.private_pids = plan.program.clone_flags & CLONE_NEWPID != 0;
+    record.annotations.clone_from(&spec.annotations);
+    record.hooks = spec.hooks.clone().filter(|h| !h.poststart.is_empty() || !h.poststop.is_empty());
+    let mut making = Making { dir, record, plan, hooks, cgroup: None, process: None, terminal: None, warnings: Vec::new() };
+    match making.make(options, &template, slots, &mut pid_file) {
+        Ok(()) => Ok(making.finish()),
+        Err(e) => Err(making.undo(e)),
+    }
+}
+
+fn check_terminal(plan: &Plan, options: &Options<'_>) -> Result<()> {
+    let refuse = |why: &'static str| Err(Error::invalid("/process/terminal", why));
+    match (plan.program.process.terminal.is_some(), options.console) {
+        (true, ConsoleTarget::None) => refuse("cannot allocate tty if teu will detach without setting console socket"),
+        (false, ConsoleTarget::Socket(_)) => refuse("cannot use console socket if teu will not detach or allocate tty"),
+        _ => Ok(()),
+    }
+}
+
+fn check_rootfs(plan: &Plan) -> Result<()> {
+    let shown = plan.rootfs.to_string_lossy();
+    match file::openat(CWD, &plan.rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0) {
+        Ok(_) => Ok(()),
+        Err(errno) => {
+            let error = Error::os(format!("invalid rootfs: open {shown}"), errno).field("/root/path");
+            Err(if errno == Errno::ENOTDIR || errno == Errno::ELOOP { error.hint("it must be a directory, not a link") } else { error })
+        }
+    }
+}
+
+fn check_preserved(plan: &Plan) -> Result<()> {
+    let last = 3 + plan.program.process.preserve_fds as i32;
+    match (3..last).find(|fd| !io::is_open(*fd)) {
+        Some(fd) => Err(Error::new(Kind::Invalid, format!("please check that --preserve-fds {}: descriptor {fd} is not open", last - 3))),
+        None => Ok(()),
+    }
+}
+
+/// A container while it is made: what there is so far.
+struct Making {
+    dir: StateDir,
+    record: Record,
+    plan: Plan,
+    hooks: Hooks,
+    cgroup: Option<Cgroup>,
+    process: Option<Spawned>,
+    terminal: Option<OwnedFd>,
+    warnings: Vec<String>,
+}
+
+impl Making {
+    fn make(
+        &mut self,
+        options: &Options<'_>,
+        template: &Template,
+        slots: Vec<Option<OwnedFd>>,
+        pid_file: &mut Option<pidfile::PidFile>,
+    ) -> Result<()> {
+        // Record before act: from here on the cgroup can be found and removed.
+        self.dir.save_intent(&self.record)?;
+        let cgroup = Cgroup::create(&self.plan.cgroup, Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
+        self.warnings.extend(cgroup.warnings().iter().cloned());
+        self.record.cgroup = cgroup.record().clone();
+        let starter = socket::unix(socket::SOCK_DGRAM).during(|| "make the start socket".into())?;
+        let states = [self.state("creating").hook_parts(), self.state("created").hook_parts()];
+        let setup = Setup {
+            program: &self.plan.program,
+            slots,
+            entry: cgroup.entry(),
+            starter: options.await_command.then_some(&starter),
+            hooks: &self.hooks,
+            hook_states: &states,
+            close_first: &[self.dir.fd().as_raw_fd()],
+            hide: false,
+        };
+        let spawned = spawn::spawn(&setup);
+        drop(setup);
+        self.cgroup = Some(cgroup);
+        self.process = Some(spawned?);
+        self.serve(options)?;
+        self.complete(options, template, pid_file, &starter)
+    }
+
+    fn state(&self, status: &str) -> StateDocument {
+        StateDocument::new(&self.record.id, status, &self.record.bundle, &self.record.annotations)
+    }
+
+    fn process(&mut self) -> Result<&mut Spawned> {
+        self.process.as_mut().ok_or_else(|| Error::new(Kind::Failed, "there is no process yet"))
+    }
+
+    /// Answers the child until it is ready.
+    fn serve(&mut self, options: &Options<'_>) -> Result<()> {
+        if !self.process()?.staged {
+            self.welcome()?;
+        }
+        loop {
+            let Some(process) = self.process.as_mut() else { return Ok(()) };
+            let message = process.next(&self.plan.program)?;
+            let pid = process.facts.pid;
+            match message {
+                Message::Spawned(..) => self.welcome()?,
+                Message::NeedCgroup => {
+                    self.place(pid)?;
+                    self.process()?.go()?;
+                }
+                Message::Hooks => {
+                    let state = self.state("creating").hook_parts();
+                    spawn::run_hooks(&self.hooks, HookPoint::Prestart, &state, Some(pid))?;
+                    spawn::run_hooks(&self.hooks, HookPoint::CreateRuntime, &state, Some(pid))?;
+                    self.process()?.go()?;
+                }
+                Message::Console(master) => self.terminal = options.console.deliver(master)?,
+                Message::Listener(number) => {
+                    let mut state = self.state("creating");
+                    state.pid = Some(pid);
+                    let filter = self.plan.program.process.seccomp.clone();
+                    listener::forward(self.process()?, number, filter.as_ref(), state)?;
+                    self.process()?.go()?;
+                }
+                Message::Ready => return Ok(()),
+                Message::Closed => return Err(self.death()),
+                other => return Err(Error::new(Kind::Failed, format!("the container's process sent {other:?} out of turn"))),
+            }
+        }
+    }
+
+    /// What the parent does as soon as the process is born.
+    fn welcome(&mut self) -> Result<()> {
+        let pid = self.process()?.facts.pid;
+        if let Some(value) = self.plan.oom_score_adj {
+            oom_score_adj(pid, value)?;
+        }
+        for (i, (resource, limit)) in self.plan.program.process.rlimits.iter().enumerate() {
+            raise_limit(pid, *resource, *limit).map_err(|e| e.field(format!("/process/rlimits/{i}")))?;
+        }
+        match self.plan.id_maps.clone() {
+            Some(maps) => self.process()?.map_ids(&maps),
+            None => Ok(()),
+        }
+    }
+
+    fn place(&mut self, pid: i32) -> Result<()> {
+        match &mut self.cgroup {
+            Some(cgroup) => cgroup.start_unit(&self.plan.cgroup, pid, Instant::now() + CGROUP_TIME).map_err(from_cgroups),
+            None => Ok(()),
+        }
+    }
+
+    /// The process died without a word: killed, most likely for its memory.
+    fn death(&mut self) -> Error {
+        let exit = self.process.as_ref().and_then(|p| process::wait(p.child.pidfd.as_fd()).ok());
+        let oom = self.cgroup.as_ref().is_some_and(|c| c.oom_kills() > 0);
+        if oom {
+            let limit = self.cgroup.as_ref().and_then(Cgroup::memory_limit).map_or_else(String::new, |n| format!(" of {n} bytes"));
+            return Error::new(Kind::Failed, format!("container init was OOM-killed (memory limit{limit} too low?)")).field("/linux/resources/memory/limit");
+        }
+        let how = match exit {
+            Some(process::Exit::Code(code)) => format!("exit status {code}"),
+            Some(process::Exit::Signal(signal)) => format!("signal {signal}"),
+            None => "unknown reason".into(),
+        };
+        Error::new(Kind::Failed, format!("container init died while it was being set up: {how}"))
+    }
+
+    /// Everything is done inside: tell the world.
+    fn complete(
+        &mut self,
+        options: &Options<'_>,
+        template: &Template,
+        pid_file: &mut Option<pidfile::PidFile>,
+        starter: &OwnedFd,
+    ) -> Result<()> {
+        let pid = self.process()?.facts.pid;
+        if let Some(path) = options.pidfd_socket {
+            let process = self.process()?;
+            crate::console::send_fd(path, b"standard", process.child.pidfd.as_fd())?;
+        }
+        self.record.pid = pid;
+        self.record.start_time = proc::stat(pid).during(|| format!("read /proc/{pid}/stat"))?.start_time;
+        self.record.boot_id = proc::boot_id()?;
+        self.record.phase = Phase::Created;
+        self.dir.save_template(template)?;
+        self.dir.save(&self.record)?;
+        if options.await_command {
+            socket::bind(starter.as_fd(), &self.dir.short_path(START_SOCKET)).during(|| "bind the start socket".into())?;
+        }
+        if let Some(file) = pid_file.take() {
+            file.write(pid)?;
+        }
+        self.process()?.go()
+    }
+
+    fn finish(self) -> Created {
+        let Making { dir, record, plan, hooks, process, terminal, mut warnings, .. } = self;
+        warnings.extend(plan.warnings.iter().cloned());
+        let process = process.expect("a finished container has a process");
+        Created { record, dir, process, plan, hooks, terminal, warnings }
+    }
+
+    /// Takes away what there is. What cannot be taken away is added to the error.
+    fn undo(mut self, error: Error) -> Error {
+        // Where the kernel killed it for its memory, that is the reason, whatever the last message was.
+        let error = match self.cgroup.as_ref().map(Cgroup::oom_kills) {
+            Some(n) if n > 0 && !error.to_string().contains("OOM") => self.death(),
+            _ => error,
+        };
+        if let Some(process) = &self.process {
+            process.kill();
+        }
+        let state = self.state("stopped");
+        let left = crate::lifecycle::clean_up(self.dir, &self.record, self.cgroup.as_ref(), &self.hooks, &state);
+        match left {
+            Ok(()) => error,
+            Err(more) => error.hint(format!("and then: {more}")),
+        }
+    }
+}
+
+/// Writes the score by which the kernel chooses whom to kill when memory runs out (proc_pid_oom_score_adj(5)).
+pub fn oom_score_adj(pid: i32, value: i64) -> Result<()> {
+    let path = format!("/proc/{pid}/oom_score_adj");
+    let c_path = plan::c_string(&path, String::new)?;
+    let result = file::openat(CWD, &c_path, file::O_WRONLY, 0).and_then(|f| io::write_all(f.as_fd(), value.to_string().as_bytes()));
+    match result {
+        // Lowering it below one's own takes CAP_SYS_RESOURCE of the host.
+        Err(Errno::EACCES | Errno::EPERM) if kernel::cred::euid() != 0 => Ok(()),
+        other => other.map_err(|e| Error::os(format!("write {value} to {path}"), e).field("/process/oomScoreAdj")),
+    }
+}
+
+/// Raises a hard limit to what the process will set itself, which it cannot once it is in its user namespace or has no capabilities.
+pub fn raise_limit(pid: i32, resource: u32, wanted: Limit) -> Result<()> {
+    let what = || format!("raise resource limit {resource} to {}", wanted.hard);
+    let old = process::prlimit(pid, resource, None).during(what)?;
+    if wanted.hard <= old.hard {
+        return Ok(());
+    }
+    let raised = Limit { soft: old.soft, hard: wanted.hard };
+    process::prlimit(pid, resource, Some(raised)).map_err(|e| Error::os(what(), e).hint("raising a hard limit takes CAP_SYS_RESOURCE")).map(drop)
+}

@@ -1,0 +1,164 @@
+//! Staying with a process: copying its terminal, passing signals on, waiting for its end.
+
+use crate::error::{During, Result};
+use kernel::process::{self, Child, Exit, SignalSet};
+use kernel::{Errno, io, tty};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Blocks every signal, to be called before the process exists: a signal that arrives early waits instead of being lost or killing us.
+pub fn hold_signals() -> Result<OwnedFd> {
+    process::set_signal_mask(SignalSet::all()).during(|| "block signals".into())?;
+    process::signalfd(SignalSet::all()).during(|| "signalfd".into())
+}
+
+/// The user's terminal while it is in raw mode; its settings come back with the end of this value.
+struct RawMode {
+    fd: BorrowedFd<'static>,
+    old: tty::Attributes,
+}
+
+impl RawMode {
+    /// The first of our own descriptors that is a terminal.
+    fn enter() -> Option<RawMode> {
+        let (fd, old) = [io::STDERR, io::STDOUT, io::STDIN].into_iter().find_map(|fd| Some((fd, tty::attributes(fd).ok()?)))?;
+        tty::set_attributes(fd, old.raw()).ok()?;
+        Some(RawMode { fd, old })
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        let _ = tty::set_attributes(self.fd, self.old);
+    }
+}
+
+/// The container's terminal, seen from outside.
+struct Terminal {
+    master: OwnedFd,
+    raw: Option<RawMode>,
+    /// Standard input is read until its end.
+    input: bool,
+    /// What the master did not take yet.
+    pending: Vec<u8>,
+}
+
+impl Terminal {
+    fn new(master: OwnedFd) -> Terminal {
+        // Raw mode on our side leaves line ends to the container's side; without this, each would become two characters.
+        if let Ok(attributes) = tty::attributes(master.as_fd()) {
+            let _ = tty::set_attributes(master.as_fd(), attributes.without_onlcr());
+        }
+        let terminal = Terminal { master, raw: RawMode::enter(), input: true, pending: Vec::new() };
+        terminal.resize();
+        let _ = io::set_nonblocking(terminal.master.as_fd(), true);
+        terminal
+    }
+
+    fn resize(&self) {
+        if let Some(size) = self.raw.as_ref().and_then(|raw| tty::window_size(raw.fd).ok()) {
+            let _ = tty::set_window_size(self.master.as_fd(), size);
+        }
+    }
+
+    /// From our standard input to the container. What the other side does not take waits; meanwhile nothing more is read.
+    fn feed(&mut self) {
+        let mut buf = [0; 8192];
+        match io::read(io::STDIN, &mut buf) {
+            Ok(0) | Err(_) => self.input = false,
+            Ok(n) => self.pending.extend_from_slice(&buf[..n]),
+        }
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        if let Ok(n) = io::write(self.master.as_fd(), &self.pending) {
+            self.pending.drain(..n);
+        }
+    }
+
+    /// From the container to our standard output; `false` when there will be no more: the last process has closed the terminal.
+    fn show(&mut self) -> bool {
+        let mut buf = [0; 16384];
+        match io::read(self.master.as_fd(), &mut buf) {
+            Ok(0) => false,
+            Ok(n) => io::write_all(io::STDOUT, &buf[..n]).is_ok(),
+            Err(Errno::EAGAIN) => true,
+            Err(_) => false,
+        }
+    }
+}
+
+/// Waits for the end of a process; meanwhile copies its terminal and passes signals on to it. Orphans that come to us as their subreaper are reaped.
+///
+/// `signals` is from [`hold_signals`].
+pub fn stay(child: &Child, terminal: Option<OwnedFd>, signals: &OwnedFd) -> Result<Exit> {
+    let mut terminal = terminal.map(Terminal::new);
+    loop {
+        let master = terminal.as_ref().map(|t| t.master.as_fd());
+        let waiting = terminal.as_ref().is_some_and(|t| !t.pending.is_empty());
+        let reading = terminal.as_ref().is_some_and(|t| t.input && t.pending.is_empty());
+        let mut set = [
+            io::poll_entry(Some(child.pidfd.as_fd()), libc::POLLIN),
+            io::poll_entry(Some(signals.as_fd()), libc::POLLIN),
+            io::poll_entry(master, libc::POLLIN | if waiting { libc::POLLOUT } else { 0 }),
+            io::poll_entry(reading.then_some(io::STDIN), libc::POLLIN),
+        ];
+        io::poll(&mut set, None).during(|| "poll".into())?;
+        if let Some(t) = &mut terminal {
+            if set[3].revents != 0 {
+                t.feed();
+            }
+            if set[2].revents & libc::POLLOUT != 0 {
+                t.flush();
+            }
+            if set[2].revents & (libc::POLLIN | libc::POLLHUP | libc::POLLERR) != 0 && !t.show() {
+                terminal = None;
+            }
+        }
+        if set[1].revents != 0 {
+            pass_signals(child, terminal.as_ref(), signals)?;
+        }
+        if set[0].revents != 0 {
+            let exit = process::wait(child.pidfd.as_fd()).during(|| "waitid".into())?;
+            // What it wrote last is still in the terminal.
+            while terminal.as_mut().is_some_and(|t| has_output(t) && t.show()) {}
+            return Ok(exit);
+        }
+    }
+}
+
+fn has_output(t: &Terminal) -> bool {
+    let mut set = [io::poll_entry(Some(t.master.as_fd()), libc::POLLIN)];
+    io::poll(&mut set, Some(std::time::Instant::now())).is_ok_and(|n| n > 0) && set[0].revents & libc::POLLIN != 0
+}
+
+fn pass_signals(child: &Child, terminal: Option<&Terminal>, signals: &OwnedFd) -> Result<()> {
+    while let Some(signal) = process::next_signal(signals.as_fd()).during(|| "read signals".into())? {
+        match signal {
+            libc::SIGCHLD => reap_orphans(child)?,
+            libc::SIGWINCH => {
+                if let Some(t) = terminal {
+                    t.resize();
+                }
+            }
+            // The Go runtime of some callers sends this to itself; it means nothing.
+            libc::SIGURG => {}
+            other => match process::pidfd_send_signal(child.pidfd.as_fd(), other) {
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(e) => return Err(crate::Error::os(format!("pass signal {other} on"), e)),
+            },
+        }
+    }
+    Ok(())
+}
+
+/// Reaps every ended child but the one that is waited for by its pidfd.
+fn reap_orphans(child: &Child) -> Result<()> {
+    while let Ok(Some(pid)) = process::peek_any() {
+        if pid == child.pid {
+            return Ok(());
+        }
+        process::reap(pid).during(|| format!("reap process {pid}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Writing the id maps of a user namespace (user_namespaces(7)).
+
+use crate::error::{During, Error, Kind, Result};
+use crate::plan::IdMaps;
+use kernel::file::{self, CWD, O_WRONLY};
+use kernel::{Errno, io};
+use std::ffi::CString;
+use std::os::fd::AsFd;
+use std::process::Command;
+
+/// Writes both maps of the process' user namespace.
+///
+/// # Errors
+/// Ids that this user may not map, or helpers that are missing or refuse.
+pub fn write(pid: i32, maps: &IdMaps) -> Result<()> {
+    if maps.with_helpers {
+        with_helper("newuidmap", pid, &maps.uid, "/linux/uidMappings")?;
+        return with_helper("newgidmap", pid, &maps.gid, "/linux/gidMappings");
+    }
+    if maps.deny_setgroups {
+        // An unprivileged process may map its group only after giving up setgroups, by which it could drop out of a group that denies access.
+        write_file(pid, "setgroups", "deny", "/linux/gidMappings")?;
+    }
+    write_file(pid, "uid_map", &maps.uid, "/linux/uidMappings")?;
+    write_file(pid, "gid_map", &maps.gid, "/linux/gidMappings")
+}
+
+fn write_file(pid: i32, name: &str, content: &str, field: &'static str) -> Result<()> {
+    let path = format!("/proc/{pid}/{name}");
+    let what = || format!("write {:?} to {path}", content.trim_end());
+    let c_path = CString::new(path.as_str()).map_err(|_| Error::new(Kind::Failed, "a path with a NUL byte"))?;
+    let result = file::openat(CWD, &c_path, O_WRONLY, 0).and_then(|f| io::write_all(f.as_fd(), content.as_bytes()));
+    result.map_err(|errno| {
+        let error = Error::os(what(), errno).field(field);
+        match errno {
+            Errno::EPERM => error.hint("this user may map only its own id; for more, install uidmap and see subuid(5)"),
+            Errno::EINVAL => error.hint("the kernel takes at most 340 ranges, in ids that exist in the parent user namespace"),
+            _ => error,
+        }
+    })
+}
+
+/// newuidmap and newgidmap are set-uid programs that check /etc/subuid and /etc/subgid. They are looked for where distributions put them, not in
+/// a PATH that anybody may have set.
+fn with_helper(name: &str, pid: i32, map: &str, field: &'static str) -> Result<()> {
+    let dirs = ["/usr/bin", "/bin", "/usr/sbin", "/usr/local/bin", "/run/wrappers/bin"];
+    let Some(path) = dirs.iter().map(|d| format!("{d}/{name}")).find(|p| std::path::Path::new(p).exists()) else {
+        return Err(Error::new(Kind::Failed, format!("{name} is not installed")).field(field).hint("install the package uidmap, or map only your own id"));
+    };
+    let output = Command::new(&path).arg(pid.to_string()).args(map.split_whitespace()).output().during(|| format!("run {path}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Error::new(Kind::Failed, format!("{path} refused the mapping {:?}", map.trim_end()))
+        .cause(said)
+        .field(field)
+        .hint("see subuid(5) and subgid(5) for the ids that this user may map"))
+}

@@ -1,0 +1,382 @@
+//! What is done to a container that exists: status, start, kill, delete, pause, resume.
+
+use crate::create::CGROUP_TIME;
+use crate::error::{During, Error, Kind, Result, from_cgroups};
+use crate::hooks::Hooks;
+use crate::plan::HookPoint;
+use crate::spec::state_document::{StateDocument, StateOutput};
+use crate::spec::SPEC_VERSION;
+use crate::state::{Phase, Record, START_SOCKET, StateDir};
+use crate::sync::{self, Message, Report};
+use crate::{proc, spawn};
+use kernel::file::{self, CWD};
+use kernel::{Errno, process, socket};
+use libcgroups::Cgroup;
+use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long a command waits for another one that works on the same container.
+const LOCK_TIME: Duration = Duration::from_secs(10);
+/// How long a killed process may take to die.
+const DEATH_TIME: Duration = Duration::from_secs(10);
+
+/// Where a container is in its life (runtime.md, "State").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Being made.
+    Creating,
+    /// Made; its process waits for the start.
+    Created,
+    /// Its process runs.
+    Running,
+    /// Its process has ended.
+    Stopped,
+    /// Its processes are frozen.
+    Paused,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Status::Creating => "creating",
+            Status::Created => "created",
+            Status::Running => "running",
+            Status::Stopped => "stopped",
+            Status::Paused => "paused",
+        })
+    }
+}
+
+/// A container that exists.
+#[derive(Debug)]
+pub struct Container {
+    /// Its directory.
+    pub dir: StateDir,
+    /// Its record.
+    pub record: Record,
+}
+
+impl Container {
+    /// Finds it.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], or a damaged record.
+    pub fn open(root: &Path, id: &str) -> Result<Container> {
+        let dir = StateDir::open(root, id)?;
+        let record = dir.load().map_err(|e| match e.os_error() {
+            // Made so recently that nothing is written yet, or half removed.
+            Some(Errno::ENOENT) => Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned()),
+            _ => e,
+        })?;
+        Ok(Container { dir, record })
+    }
+
+    /// Where it is in its life, asking the kernel, not the record.
+    pub fn status(&self) -> Result<Status> {
+        if self.record.phase == Phase::Creating {
+            // Who makes it holds the lock until it is made. Taking it for a moment is how to know; it is given back with the descriptor.
+            let again = StateDir::open(self.dir.path().parent().unwrap_or(Path::new("/")), &self.record.id)?;
+            return Ok(if again.try_lock(false)? { Status::Stopped } else { Status::Creating });
+        }
+        if !self.is_alive()? {
+            return Ok(Status::Stopped);
+        }
+        if self.cgroup().frozen().map_err(from_cgroups)? {
+            return Ok(Status::Paused);
+        }
+        Ok(if self.awaits_start() { Status::Created } else { Status::Running })
+    }
+
+    /// Whether the first process is still the one that was recorded.
+    pub fn is_alive(&self) -> Result<bool> {
+        if self.record.pid <= 0 || self.record.boot_id != proc::boot_id()? {
+            return Ok(false);
+        }
+        match proc::stat(self.record.pid) {
+            Ok(stat) => Ok(stat.start_time == self.record.start_time && stat.state != b'Z' && stat.state != b'X'),
+            Err(Errno::ENOENT | Errno::ESRCH) => Ok(false),
+            Err(e) => Err(Error::os(format!("read /proc/{}/stat", self.record.pid), e)),
+        }
+    }
+
+    /// The socket accepts a connection exactly while the process holds it, which is until execve or death. Nobody is woken by that.
+    fn awaits_start(&self) -> bool {
+        let Ok(probe) = socket::unix(socket::SOCK_DGRAM) else { return false };
+        socket::connect(probe.as_fd(), &self.dir.short_path(START_SOCKET)).is_ok()
+    }
+
+    /// Its cgroup.
+    pub fn cgroup(&self) -> Cgroup {
+        Cgroup::open(&self.record.cgroup)
+    }
+
+    /// A descriptor of the first process, certainly that one.
+    ///
+    /// # Errors
+    /// [`Kind::WrongState`] when it has ended.
+    pub fn pidfd(&self) -> Result<OwnedFd> {
+        let gone = || Error::new(Kind::WrongState, "container not running");
+        if self.record.pid <= 0 {
+            return Err(gone());
+        }
+        let pidfd = match process::pidfd_open(self.record.pid) {
+            Err(Errno::ESRCH | Errno::EINVAL) => return Err(gone()),
+            other => other.during(|| format!("pidfd_open {}", self.record.pid))?,
+        };
+        // Checked after opening: the number cannot pass to another process any more without our noticing.
+        if self.is_alive()? { Ok(pidfd) } else { Err(gone()) }
+    }
+
+    /// The state as hooks see it.
+    pub fn document(&self, status: &str) -> StateDocument {
+        StateDocument::new(&self.record.id, status, &self.record.bundle, &self.record.annotations)
+    }
+
+    /// The state as people and engines see it.
+    pub fn output(&self) -> Result<StateOutput> {
+        let status = self.status()?;
+        Ok(StateOutput {
+            oci_version: SPEC_VERSION.into(),
+            id: self.record.id.clone(),
+            pid: if status == Status::Stopped { 0 } else { self.record.pid },
+            status: status.to_string(),
+            bundle: self.record.bundle.clone(),
+            rootfs: self.record.rootfs.clone(),
+            created: self.record.created.clone(),
+            annotations: self.record.annotations.clone(),
+            owner: String::new(),
+        })
+    }
+
+    fn hooks(&self) -> Result<Hooks> {
+        self.record.hooks.as_ref().map_or_else(|| Ok(Hooks::default()), Hooks::new)
+    }
+
+    /// Starts the program of a created container, and returns when it runs.
+    ///
+    /// # Errors
+    /// [`Kind::WrongState`] unless it is created; why execve failed; a poststart hook that failed, after which the container is stopped.
+    pub fn start(&self) -> Result<()> {
+        let refuse = |why: &'static str| Err(Error::new(Kind::WrongState, why));
+        self.dir.lock(false, Instant::now() + LOCK_TIME)?;
+        if self.record.phase == Phase::Creating {
+            return refuse("cannot start a container that is not created yet");
+        }
+        let socket = socket::unix(socket::SOCK_DGRAM).during(|| "make a socket".into())?;
+        match socket::connect(socket.as_fd(), &self.dir.short_path(START_SOCKET)) {
+            Ok(()) => {}
+            Err(Errno::ENOENT | Errno::ECONNREFUSED) if self.is_alive()? => return refuse("cannot start an already running container"),
+            Err(Errno::ENOENT | Errno::ECONNREFUSED) => return refuse("cannot start a container that has stopped"),
+            Err(e) => return Err(Error::os("connect to the container's process", e)),
+        }
+        if self.cgroup().frozen().map_err(from_cgroups)? {
+            return refuse("cannot start a paused container");
+        }
+        let (answer, theirs) = socket::pair().during(|| "socketpair".into())?;
+        sync::start(socket.as_fd(), Some(theirs.as_fd())).during(|| "wake the container's process".into())?;
+        drop(theirs);
+        let outcome = await_exec(&answer);
+        match outcome {
+            Ok(()) => {}
+            Err(NotStarted::Closed) if self.is_alive()? => return refuse("cannot start an already running container"),
+            Err(NotStarted::Closed) => return refuse("container process is already dead"),
+            Err(NotStarted::Failed(report)) => return Err(plain_sentence(&report)),
+        }
+        self.dir.remove_file(START_SOCKET)?;
+        let hooks = self.hooks()?;
+        let state = self.document("running").hook_parts();
+        spawn::run_hooks(&hooks, HookPoint::Poststart, &state, Some(self.record.pid)).inspect_err(|_| {
+            let _ = self.kill(libc::SIGKILL, true);
+        })
+    }
+
+    /// Sends a signal to the first process, or to all.
+    ///
+    /// # Errors
+    /// [`Kind::WrongState`] when it has ended, unless all are meant.
+    pub fn kill(&self, signal: i32, all: bool) -> Result<()> {
+        let what = || format!("send signal {signal} to container {}", self.record.id);
+        let pidfd = match self.pidfd() {
+            Err(e) if e.kind() == Kind::WrongState && all => None,
+            other => Some(other?),
+        };
+        // Without a pid namespace of its own, the end of the first process is not the end of the others.
+        if all || signal == libc::SIGKILL && !self.record.private_pids {
+            self.cgroup().kill(signal, Instant::now() + DEATH_TIME).map_err(from_cgroups)?;
+        }
+        let Some(pidfd) = pidfd else { return Ok(()) };
+        match process::pidfd_send_signal(pidfd.as_fd(), signal) {
+            Err(Errno::ESRCH) if all => {}
+            Err(Errno::ESRCH) => return Err(Error::new(Kind::WrongState, "container not running")),
+            other => other.during(what)?,
+        }
+        let v1 = self.record.cgroup.dirs.iter().any(|d| !d.controllers.is_empty());
+        if signal == libc::SIGKILL && v1 {
+            // A frozen process of cgroup version 1 does not even die.
+            let cgroup = self.cgroup();
+            if cgroup.frozen().unwrap_or(false) {
+                cgroup.thaw(Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Freezes all processes.
+    ///
+    /// # Errors
+    /// [`Kind::WrongState`] unless it is created or running.
+    pub fn pause(&self) -> Result<()> {
+        match self.status()? {
+            Status::Running | Status::Created => self.cgroup().freeze(Instant::now() + CGROUP_TIME).map_err(from_cgroups),
+            _ => Err(Error::new(Kind::WrongState, "container not running")),
+        }
+    }
+
+    /// Thaws all processes.
+    ///
+    /// # Errors
+    /// [`Kind::WrongState`] unless it is paused.
+    pub fn resume(&self) -> Result<()> {
+        match self.status()? {
+            Status::Paused => self.cgroup().thaw(Instant::now() + CGROUP_TIME).map_err(from_cgroups),
+            _ => Err(Error::new(Kind::WrongState, "container not paused")),
+        }
+    }
+}
+
+/// Why a start did not end in execve.
+pub enum NotStarted {
+    /// The process closed its end: somebody else started it, or it died.
+    Closed,
+    /// It said why.
+    Failed(Box<Report>),
+}
+
+/// Reads until the process has become its program: the kernel closes its end at execve.
+pub fn await_exec(socket: &OwnedFd) -> std::result::Result<(), NotStarted> {
+    let mut executing = false;
+    loop {
+        match sync::receive(socket.as_fd()) {
+            Ok(Message::Executing) => executing = true,
+            Ok(Message::Failed(report)) => return Err(NotStarted::Failed(report)),
+            Ok(Message::Closed) if executing => return Ok(()),
+            Ok(Message::Closed) | Err(_) => return Err(NotStarted::Closed),
+            Ok(_) => {}
+        }
+    }
+}
+
+/// `start` does not have the plan that the steps belong to, but the words of the last ones are few.
+fn plain_sentence(report: &Report) -> Error {
+    let text = match report.call.as_str() {
+        "" => return Error::new(Kind::Failed, report.detail.clone()),
+        "execve" => format!("exec {}", report.detail),
+        call if report.detail.is_empty() => call.to_owned(),
+        call => format!("{call}: {}", report.detail),
+    };
+    let error = Error::os(text, report.errno);
+    match (report.call.as_str(), report.errno) {
+        ("execve", Errno::ENOENT) => error.hint("the interpreter of the script or the program's loader is missing"),
+        ("execve", Errno::ENOEXEC) => error.hint("it is no program for this machine, nor a script with #!"),
+        _ => error,
+    }
+}
+
+/// Removes a container.
+///
+/// # Errors
+/// [`Kind::WrongState`] for one that runs, without `force`; [`Kind::NotFound`].
+pub fn delete(root: &Path, id: &str, force: bool) -> Result<()> {
+    let dir = StateDir::open(root, id)?;
+    // Who makes the container has the lock; when it dies, so does the process that it was making.
+    dir.lock(true, Instant::now() + LOCK_TIME)?;
+    let record = match dir.load() {
+        Ok(record) => record,
+        // Nothing was recorded, so nothing was made; or the record is damaged, and the user wants it gone.
+        Err(e) if force || e.os_error() == Some(Errno::ENOENT) => Record { id: id.to_owned(), ..Record::default() },
+        Err(e) => return Err(e),
+    };
+    let container = Container { dir, record };
+    match container.status_locked()? {
+        Status::Stopped | Status::Created => {}
+        _ if force => {}
+        status => {
+            let why = format!("cannot delete container {id} that is not stopped: {status}");
+            return Err(Error::new(Kind::WrongState, why).hint("kill it first, or use delete --force"));
+        }
+    }
+    container.end()?;
+    let cgroup = container.cgroup();
+    let hooks = container.hooks().unwrap_or_default();
+    let state = container.document("stopped");
+    clean_up(container.dir, &container.record, Some(&cgroup), &hooks, &state)
+}
+
+impl Container {
+    /// The status when this process holds the lock, so nobody is making the container any more.
+    fn status_locked(&self) -> Result<Status> {
+        if self.record.phase == Phase::Creating { Ok(Status::Stopped) } else { self.status() }
+    }
+
+    /// Kills the first process and waits until it is gone.
+    fn end(&self) -> Result<()> {
+        let pidfd = match self.pidfd() {
+            Err(e) if e.kind() == Kind::WrongState => return Ok(()),
+            other => other?,
+        };
+        self.kill(libc::SIGKILL, false).or_else(|e| if e.kind() == Kind::WrongState { Ok(()) } else { Err(e) })?;
+        let deadline = Instant::now() + DEATH_TIME;
+        if kernel::io::wait_readable(pidfd.as_fd(), Some(deadline)).during(|| "wait for the container's process".into())? {
+            return Ok(());
+        }
+        let why = format!("the container's process {} did not die within {} seconds of SIGKILL", self.record.pid, DEATH_TIME.as_secs());
+        Err(Error::new(Kind::Failed, why).hint("it may wait for a device or a filesystem; see /proc/PID/stack"))
+    }
+}
+
+/// Takes away the traces of a container whose process has ended: cgroup, mounts on the host, state. Then runs the poststop hooks.
+///
+/// # Errors
+/// What could not be taken away. The state stays then, so that it can be tried again.
+pub fn clean_up(dir: StateDir, record: &Record, cgroup: Option<&Cgroup>, hooks: &Hooks, state: &StateDocument) -> Result<()> {
+    if let Some(cgroup) = cgroup {
+        cgroup.destroy(Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
+    }
+    if record.mounts_on_host {
+        detach(Path::new(&record.rootfs))?;
+    }
+    dir.remove()?;
+    let parts = state.hook_parts();
+    // The container is gone whatever a hook says: that is a matter for a warning, which the caller writes.
+    let _ = crate::hooks::run_each(hooks.at(HookPoint::Poststop), crate::hooks::State::without_pid(&parts));
+    Ok(())
+}
+
+/// Takes the rootfs mount away from the runtime's own mount namespace, with all that is mounted below.
+fn detach(rootfs: &Path) -> Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::ffi::CString::new(rootfs.as_os_str().as_bytes()).map_err(|_| Error::new(Kind::Failed, "a path with a NUL byte"))?;
+    let what = || format!("unmount {}", rootfs.display());
+    let before = std::env::current_dir();
+    let fd = match file::openat(CWD, &path, file::O_PATH | file::O_DIRECTORY | file::O_NOFOLLOW, 0) {
+        Err(Errno::ENOENT) => return Ok(()),
+        other => other.during(what)?,
+    };
+    file::fchdir(fd.as_fd()).during(what)?;
+    let result = match kernel::mount::detach_here() {
+        // Not mounted: the container died before that.
+        Err(Errno::EINVAL) => Ok(()),
+        other => other.during(what),
+    };
+    if let Ok(dir) = before {
+        let _ = std::env::set_current_dir(dir);
+    }
+    result
+}
+
+/// All containers below a root of state, those whose record can be read.
+pub fn list(root: &Path) -> Result<Vec<Container>> {
+    Ok(crate::state::ids(root)?.iter().filter_map(|id| Container::open(root, id).ok()).collect())
+}

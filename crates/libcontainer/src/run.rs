@@ -1,0 +1,77 @@
+//! `run`: create and start in one.
+
+use crate::create::{Created, Options, create};
+use crate::error::{During, Error, Kind, Result};
+use crate::foreground;
+use crate::lifecycle::{NotStarted, await_exec, clean_up};
+use crate::plan::HookPoint;
+use crate::spec::state_document::StateDocument;
+use crate::{report, spawn, sync};
+use kernel::process::Exit;
+use libcgroups::Cgroup;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Makes and starts a container whose process goes on without the caller.
+///
+/// # Errors
+/// Everything that can go wrong; nothing is left behind then.
+pub fn detached(options: &Options<'_>) -> Result<Vec<String>> {
+    let mut created = create(options)?;
+    let warnings = std::mem::take(&mut created.warnings);
+    start(created).map(|_| warnings)
+}
+
+/// Makes and starts a container, stays with its process, and removes it at the end unless `keep` is set.
+///
+/// # Errors
+/// As [`detached`]. An exit code of the process is no error.
+pub fn foreground(options: &Options<'_>, keep: bool, warn: impl FnOnce(&[String])) -> Result<Exit> {
+    let signals: OwnedFd = foreground::hold_signals()?;
+    let mut created = create(options)?;
+    warn(&created.warnings);
+    let terminal = created.terminal.take();
+    let created = start(created)?;
+    let exit = foreground::stay(&created.process.child, terminal, &signals)?;
+    if !keep {
+        // Between the end of the process and now nobody else may have removed it: the lock says so.
+        remove(created)?;
+    }
+    Ok(exit)
+}
+
+fn start(created: Created) -> Result<Created> {
+    match try_start(&created) {
+        Ok(()) => {
+            created.dir.unlock();
+            Ok(created)
+        }
+        Err(e) => {
+            created.process.kill();
+            match remove(created) {
+                Ok(()) => Err(e),
+                Err(more) => Err(e.hint(format!("and then: {more}"))),
+            }
+        }
+    }
+}
+
+fn try_start(created: &Created) -> Result<()> {
+    sync::start(created.process.sync.as_fd(), None).during(|| "wake the container's process".into())?;
+    match await_exec(&created.process.sync) {
+        Ok(()) => {}
+        Err(NotStarted::Failed(failed)) => return Err(report::sentence(&created.plan.program, &failed)),
+        Err(NotStarted::Closed) => return Err(Error::new(Kind::Failed, "container process is already dead")),
+    }
+    let state = document(created, "running").hook_parts();
+    spawn::run_hooks(&created.hooks, HookPoint::Poststart, &state, Some(created.record.pid))
+}
+
+fn document(created: &Created, status: &str) -> StateDocument {
+    StateDocument::new(&created.record.id, status, &created.record.bundle, &created.record.annotations)
+}
+
+fn remove(created: Created) -> Result<()> {
+    let state = document(&created, "stopped");
+    let cgroup = Cgroup::open(&created.record.cgroup);
+    clean_up(created.dir, &created.record, Some(&cgroup), &created.hooks, &state)
+}

@@ -1,0 +1,170 @@
+//! From a program to a process: open what it needs, clone, and serve it until it is done.
+
+use crate::child::{self, Inheritance};
+use crate::error::{During, Error, Kind, Result};
+use crate::hooks::Hooks;
+use crate::plan::{HookPoint, IdMaps, Program, Slot, SlotKind};
+use crate::sync::{self, Facts, Message};
+use crate::{idmap, proc, report};
+use kernel::file::{self, CWD};
+use kernel::process::{self, Child, CloneArgs};
+use kernel::{mount, socket};
+use libcgroups::Entry;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// What the new process is given beside its program.
+pub struct Setup<'a> {
+    /// Its program.
+    pub program: &'a Program,
+    /// What its slots hold.
+    pub slots: Vec<Option<OwnedFd>>,
+    /// How it enters its cgroup.
+    pub entry: Entry<'a>,
+    /// Where `start` will ask.
+    pub starter: Option<&'a OwnedFd>,
+    /// Hooks.
+    pub hooks: &'a Hooks,
+    /// The state for hooks: for `creating` and for `created`.
+    pub hook_states: &'a [(Vec<u8>, Vec<u8>); 2],
+    /// Descriptors that the container must never see.
+    pub close_first: &'a [RawFd],
+    /// Joins a container that is running.
+    pub hide: bool,
+}
+
+/// Opens what a program's slots ask for.
+///
+/// # Errors
+/// The first that cannot be opened, or is not what it should be.
+pub fn open_slots(slots: &[Slot]) -> Result<Vec<Option<OwnedFd>>> {
+    slots.iter().map(|slot| open_slot(slot).map_err(|e| e.field(slot.field.clone()))).collect()
+}
+
+fn open_slot(slot: &Slot) -> Result<Option<OwnedFd>> {
+    match &slot.what {
+        SlotKind::Namespace { path, kind } => {
+            let shown = path.to_string_lossy();
+            let fd = file::openat(CWD, path, 0, 0).during(|| format!("open namespace {shown}"))?;
+            let found = process::namespace_kind(fd.as_fd()).unwrap_or(0);
+            if found != *kind {
+                let wanted = crate::plan::namespaces::names(*kind);
+                return Err(Error::new(Kind::Invalid, format!("{shown} is not a {wanted} namespace")));
+            }
+            Ok(Some(fd))
+        }
+        SlotKind::Tree { path, recursive, optional } => match mount::clone_tree(CWD, path, *recursive, false) {
+            Ok(fd) => Ok(Some(fd)),
+            Err(_) if *optional => Ok(None),
+            Err(e) => Err(Error::os(format!("open_tree {}", path.to_string_lossy()), e)),
+        },
+    }
+}
+
+/// A process that is on its way.
+#[derive(Debug)]
+pub struct Spawned {
+    /// The parent's end of the pair.
+    pub sync: OwnedFd,
+    /// The process; while a stage process runs, that one.
+    pub child: Child,
+    /// Whether `child` is only the stage.
+    pub staged: bool,
+    /// What is known about it.
+    pub facts: Facts,
+}
+
+/// Clones the process. It starts walking its steps at once.
+pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
+    let (sync, theirs) = socket::pair().during(|| "socketpair".into())?;
+    let mut close_first = setup.close_first.to_vec();
+    close_first.push(sync.as_raw_fd());
+    let (cgroup, tasks): (Option<BorrowedFd<'_>>, &[OwnedFd]) = match setup.entry {
+        Entry::Into(dir) => (Some(dir), &[]),
+        Entry::Tasks(files) => (None, files),
+        Entry::IntoAndTasks(dir, files) => (Some(dir), files),
+        Entry::Pid | Entry::None => (None, &[]),
+    };
+    let given = Inheritance {
+        program: setup.program,
+        slots: &setup.slots,
+        tasks,
+        sync: theirs.as_fd(),
+        starter: setup.starter.map(|s| s.as_fd()),
+        hooks: setup.hooks,
+        hook_states: setup.hook_states,
+        close_first: &close_first,
+        hide: setup.hide,
+    };
+    let args = CloneArgs { flags: setup.program.clone_flags, cgroup };
+    let child = process::clone(args, || child::run(given)).map_err(|errno| {
+        let kinds = crate::plan::namespaces::names(setup.program.clone_flags);
+        let error = Error::os(format!("clone3 with new namespaces ({kinds})"), errno);
+        match errno {
+            kernel::Errno::EPERM => error.hint("an ordinary user needs a user namespace in /linux/namespaces, and the host must allow those"),
+            kernel::Errno::ENOSPC => error.hint("a limit in /proc/sys/user is reached"),
+            _ => error,
+        }
+    })?;
+    let staged = !setup.program.stage.is_empty();
+    let mut spawned = Spawned { sync, child, staged, facts: Facts::default() };
+    if !staged {
+        spawned.learn();
+    }
+    Ok(spawned)
+}
+
+impl Spawned {
+    /// Reads what the child cannot know about itself.
+    fn learn(&mut self) {
+        self.facts.pid = self.child.pid;
+        if let Ok(stat) = proc::stat(self.child.pid) {
+            self.facts.ignored_signals = stat.ignored_signals;
+        }
+    }
+
+    /// Writes the id maps and lets the child go on.
+    pub fn map_ids(&mut self, maps: &IdMaps) -> Result<()> {
+        idmap::write(self.child.pid, maps)?;
+        self.go()
+    }
+
+    /// Lets the child go on.
+    pub fn go(&self) -> Result<()> {
+        sync::go(self.sync.as_fd(), self.facts).during(|| "wake the container's process".into())
+    }
+
+    /// The next message. The birth of the real process is dealt with here.
+    ///
+    /// # Errors
+    /// A step of the child that failed, as a sentence; or its death.
+    pub fn next(&mut self, program: &Program) -> Result<Message> {
+        loop {
+            match sync::receive(self.sync.as_fd()).during(|| "hear from the container's process".into())? {
+                Message::Spawned(pid, pidfd) => {
+                    let stage = std::mem::replace(&mut self.child, Child { pid, pidfd });
+                    self.staged = false;
+                    let _ = process::wait(stage.pidfd.as_fd());
+                    self.learn();
+                    return Ok(Message::Spawned(pid, self.child.pidfd.try_clone().map_err(|e| Error::os("dup", e))?));
+                }
+                Message::Failed(failed) => {
+                    let _ = process::wait(self.child.pidfd.as_fd());
+                    return Err(report::sentence(program, &failed));
+                }
+                other => return Ok(other),
+            }
+        }
+    }
+
+    /// Ends the process and reaps it.
+    pub fn kill(&self) {
+        let _ = process::pidfd_send_signal(self.child.pidfd.as_fd(), libc::SIGKILL);
+        let _ = process::wait(self.child.pidfd.as_fd());
+    }
+}
+
+/// Runs the hooks of one place, with the state in two halves.
+pub fn run_hooks(hooks: &Hooks, point: HookPoint, state: &(Vec<u8>, Vec<u8>), pid: Option<i32>) -> Result<()> {
+    let state = crate::hooks::State { before: &state.0, pid, after: &state.1 };
+    crate::hooks::run_all(hooks.at(point), state).map_err(|e| e.into_error(point))
+}

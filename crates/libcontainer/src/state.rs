@@ -1,0 +1,396 @@
+//! What is remembered of a container: one directory below the root of all state, with a record written before each side effect.
+
+use crate::error::{During, Error, Kind, Result};
+use crate::plan::exec::Template;
+use crate::spec;
+use kernel::file::{self, CWD, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_TRUNC, O_WRONLY};
+use kernel::{Errno, io};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Version of the record's form. A newer runtime reads older ones.
+const VERSION: u32 = 1;
+const RECORD: &CStr = c"state.json";
+const NEW_RECORD: &CStr = c".state.json";
+const TEMPLATE: &CStr = c"exec.json";
+/// The socket on which a created container waits for its start.
+pub const START_SOCKET: &CStr = c"start.sock";
+/// A record is a few kilobytes and its annotations; more is damage.
+const MAX_RECORD: usize = 64 << 20;
+
+/// How far the making of a container has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Side effects may exist; the process is not known.
+    #[default]
+    Creating,
+    /// Complete.
+    Created,
+}
+
+/// All that later commands need.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Record {
+    /// Version of this form.
+    pub version: u32,
+    /// How far it has come.
+    pub phase: Phase,
+    /// The id.
+    pub id: String,
+    /// The bundle, absolute.
+    pub bundle: String,
+    /// The root filesystem, absolute.
+    pub rootfs: String,
+    /// When it was made (RFC 3339, UTC, nanoseconds).
+    pub created: String,
+    /// Who made it.
+    pub owner: u32,
+    /// Its first process in the runtime's pid namespace; 0 while unknown.
+    pub pid: i32,
+    /// When that process started, in clock ticks since boot (proc_pid_stat(5)).
+    pub start_time: u64,
+    /// Which boot that was.
+    pub boot_id: String,
+    /// Its cgroup.
+    pub cgroup: libcgroups::Record,
+    /// The end of its first process is the end of all (a pid namespace of its own).
+    pub private_pids: bool,
+    /// The rootfs is mounted in the runtime's mount namespace and must be taken away.
+    pub mounts_on_host: bool,
+    /// From the configuration.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Those that run after the creation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<spec::Hooks>,
+}
+
+impl Record {
+    /// The record of a container that is about to be made.
+    pub fn new(id: &str, bundle: &Path, rootfs: &CStr) -> Record {
+        Record {
+            version: VERSION,
+            id: id.to_owned(),
+            bundle: bundle.to_string_lossy().into_owned(),
+            rootfs: rootfs.to_string_lossy().into_owned(),
+            created: crate::time::now_rfc3339(),
+            owner: kernel::cred::euid(),
+            ..Record::default()
+        }
+    }
+}
+
+/// Refuses what is no id: it names a directory, and people and engines print it.
+///
+/// # Errors
+/// Anything but 1 to 255 of `A-Z a-z 0-9 _ + - .`, not starting with a dot or a minus.
+pub fn check_id(id: &str) -> Result<()> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"_+-.".contains(&b);
+    if id.is_empty() || id.len() > 255 || id.starts_with(['.', '-']) || !id.bytes().all(good) {
+        let hint = "an id is 1 to 255 of the characters A-Z a-z 0-9 _ + - . and starts with none of - and .";
+        return Err(Error::new(Kind::Invalid, format!("invalid container ID format: {id:?}")).hint(hint));
+    }
+    Ok(())
+}
+
+/// The directory of one container.
+#[derive(Debug)]
+pub struct StateDir {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+fn c(path: &Path) -> Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::new(Kind::Invalid, "a path must not contain a NUL byte"))
+}
+
+impl StateDir {
+    /// Makes the directory of a new container, and holds it.
+    ///
+    /// # Errors
+    /// [`Kind::Exists`] if the id is in use.
+    pub fn create(root: &Path, id: &str) -> Result<StateDir> {
+        check_id(id)?;
+        let path = root.join(id);
+        let name = c(&path)?;
+        let made = match file::mkdirat(CWD, &name, 0o700) {
+            Err(Errno::ENOENT) => {
+                make_root(root)?;
+                file::mkdirat(CWD, &name, 0o700)
+            }
+            other => other,
+        };
+        match made {
+            Err(Errno::EEXIST) => {
+                return Err(Error::new(Kind::Exists, "container with given ID already exists").cause(id.to_owned()));
+            }
+            other => other.during(|| format!("mkdir {}", path.display()))?,
+        }
+        let dir = StateDir::open_path(path)?;
+        // Between mkdir and lock, a delete may have taken the directory for the remains of a dead runtime.
+        let alive = dir.try_lock(true)? && file::fstat(dir.fd()).during(|| "fstat".into())?.st_nlink > 0;
+        if alive { Ok(dir) } else { Err(Error::new(Kind::WrongState, "the container is being deleted by somebody else").cause(id.to_owned())) }
+    }
+
+    /// The directory of an existing container.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] if there is none of that id.
+    pub fn open(root: &Path, id: &str) -> Result<StateDir> {
+        check_id(id)?;
+        StateDir::open_path(root.join(id)).map_err(|e| match e.os_error() {
+            Some(Errno::ENOENT) => Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned()),
+            _ => e,
+        })
+    }
+
+    fn open_path(path: PathBuf) -> Result<StateDir> {
+        let fd = file::openat(CWD, &c(&path)?, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0).during(|| format!("open {}", path.display()))?;
+        Ok(StateDir { fd, path })
+    }
+
+    /// The directory.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of a file in it that is short whatever the directory's own path is: socket addresses hold 107 bytes (unix(7)).
+    pub fn short_path(&self, name: &CStr) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}/{}", self.fd.as_raw_fd(), name.to_string_lossy()))
+    }
+
+    /// Takes the lock if nobody else has it. Making and deleting are exclusive; running something in the container is shared.
+    pub fn try_lock(&self, exclusive: bool) -> Result<bool> {
+        file::try_lock(self.fd(), exclusive).during(|| format!("lock {}", self.path.display()))
+    }
+
+    /// Takes the lock, waiting until the deadline for who has it.
+    ///
+    /// # Errors
+    /// [`Kind::WrongState`] at the deadline.
+    pub fn lock(&self, exclusive: bool, deadline: Instant) -> Result<()> {
+        let mut pause = Duration::from_millis(1);
+        while !self.try_lock(exclusive)? {
+            if Instant::now() >= deadline {
+                let busy = "another command is working on the container";
+                return Err(Error::new(Kind::WrongState, busy).hint("try again when it is done"));
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// Gives the lock back, also where a child still holds a copy of the descriptor.
+    pub fn unlock(&self) {
+        file::unlock(self.fd());
+    }
+
+    /// Writes the first record. Nothing reads it but a clean-up, so a torn one is as good as none.
+    pub fn save_intent(&self, record: &Record) -> Result<()> {
+        self.write(RECORD, O_EXCL, &to_json(record))
+    }
+
+    /// Replaces the record as a whole.
+    pub fn save(&self, record: &Record) -> Result<()> {
+        self.write(NEW_RECORD, O_TRUNC, &to_json(record))?;
+        file::renameat(self.fd(), NEW_RECORD, RECORD).during(|| format!("rename in {}", self.path.display()))
+    }
+
+    /// Writes what exec will need.
+    pub fn save_template(&self, template: &Template) -> Result<()> {
+        self.write(TEMPLATE, O_TRUNC, &to_json(template))
+    }
+
+    fn write(&self, name: &CStr, flag: i32, content: &[u8]) -> Result<()> {
+        let what = || format!("write {}", self.path.join(name.to_string_lossy().as_ref()).display());
+        let file = file::openat(self.fd(), name, O_WRONLY | O_CREAT | O_NOFOLLOW | flag, 0o600).during(what)?;
+        io::write_all(file.as_fd(), content).during(what)
+    }
+
+    /// Reads the record.
+    ///
+    /// # Errors
+    /// What is missing or damaged; `delete --force` works all the same.
+    pub fn load(&self) -> Result<Record> {
+        let record: Record = self.read(RECORD)?;
+        if record.version > VERSION {
+            let why = format!("the state in {} was written by a newer version", self.path.display());
+            return Err(Error::new(Kind::Failed, why).hint("use that version for this container"));
+        }
+        Ok(record)
+    }
+
+    /// Reads what exec needs.
+    pub fn load_template(&self) -> Result<Template> {
+        self.read(TEMPLATE)
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(&self, name: &CStr) -> Result<T> {
+        let what = || format!("read {}", self.path.join(name.to_string_lossy().as_ref()).display());
+        let file = file::openat(self.fd(), name, O_RDONLY | O_NOFOLLOW, 0).during(what)?;
+        let bytes = read_all(file.as_fd(), MAX_RECORD).during(what)?;
+        serde_json::from_slice(&bytes).map_err(|e| {
+            Error::new(Kind::Failed, what()).cause(e.to_string()).hint("the record is damaged; delete --force removes the container")
+        })
+    }
+
+    /// Removes a file in it, if it is there.
+    pub fn remove_file(&self, name: &CStr) -> Result<()> {
+        match file::unlinkat(self.fd(), name, false) {
+            Err(Errno::ENOENT) => Ok(()),
+            other => other.during(|| format!("remove {} from {}", name.to_string_lossy(), self.path.display())),
+        }
+    }
+
+    /// Removes the directory and all that is in it.
+    pub fn remove(self) -> Result<()> {
+        let mut buf = [0; 2048];
+        loop {
+            let entries = file::read_directory(self.fd(), &mut buf).during(|| format!("read {}", self.path.display()))?;
+            if entries.is_empty() {
+                break;
+            }
+            for name in entries {
+                match file::unlinkat(self.fd(), name, false) {
+                    Err(Errno::EISDIR) => remove_shallow(self.fd(), name),
+                    other => other,
+                }
+                .during(|| format!("remove {} from {}", name.to_string_lossy(), self.path.display()))?;
+            }
+        }
+        file::unlinkat(CWD, &c(&self.path)?, true).during(|| format!("rmdir {}", self.path.display()))
+    }
+}
+
+/// A directory in the state holds files only.
+fn remove_shallow(parent: BorrowedFd<'_>, name: &CStr) -> kernel::Result<()> {
+    let dir = file::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)?;
+    let mut buf = [0; 2048];
+    loop {
+        let entries = file::read_directory(dir.as_fd(), &mut buf)?;
+        if entries.is_empty() {
+            return file::unlinkat(parent, name, true);
+        }
+        for file_name in entries {
+            file::unlinkat(dir.as_fd(), file_name, false)?;
+        }
+    }
+}
+
+/// Makes the directory of all state, 0700, and what is above it.
+fn make_root(root: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(root);
+    made.during(|| format!("mkdir {}", root.display()))
+}
+
+/// Reads a file to its end.
+///
+/// # Errors
+/// `EFBIG` beyond `limit` bytes.
+pub fn read_all(fd: BorrowedFd<'_>, limit: usize) -> kernel::Result<Vec<u8>> {
+    let mut bytes = vec![0; 8192];
+    let mut filled = 0;
+    loop {
+        match io::read(fd, &mut bytes[filled..])? {
+            0 => {
+                bytes.truncate(filled);
+                return Ok(bytes);
+            }
+            n => filled += n,
+        }
+        if filled > limit {
+            return Err(Errno::EFBIG);
+        }
+        if filled == bytes.len() {
+            bytes.resize(filled * 2, 0);
+        }
+    }
+}
+
+fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("strings and numbers always serialise to memory")
+}
+
+/// The ids below a root of state, sorted. A root that does not exist has none.
+pub fn ids(root: &Path) -> Result<Vec<String>> {
+    let entries = match std::fs::read_dir(root) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.during(|| format!("read {}", root.display()))?,
+    };
+    let mut ids: Vec<String> = entries
+        .filter_map(|e| e.ok())
+        .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
+        .filter_map(|e| e.file_name().into_string().ok())
+        .filter(|name| check_id(name).is_ok())
+        .collect();
+    ids.sort();
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("teu-state-{name}-{}", std::process::id()))
+    }
+
+    #[test]
+    fn ids_are_checked() {
+        for good in ["a", "A_b+c-d.e", "0", &"x".repeat(255)] {
+            check_id(good).unwrap();
+        }
+        for bad in ["", ".", "..", ".a", "-rf", "a/b", "a b", "ä", "a\0", &"x".repeat(256)] {
+            assert_eq!(check_id(bad).unwrap_err().kind(), Kind::Invalid, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_kept_until_removed() {
+        let root = scratch("record").join("deep");
+        assert_eq!(ids(&root).unwrap(), Vec::<String>::new());
+        let dir = StateDir::create(&root, "c1").unwrap();
+        let mut record = Record::new("c1", Path::new("/b"), c"/b/rootfs");
+        dir.save_intent(&record).unwrap();
+        assert_eq!(dir.load().unwrap().phase, Phase::Creating);
+        record.phase = Phase::Created;
+        record.pid = 7;
+        dir.save(&record).unwrap();
+        assert_eq!(StateDir::create(&root, "c1").unwrap_err().kind(), Kind::Exists);
+        assert_eq!(ids(&root).unwrap(), ["c1"]);
+        let other = StateDir::open(&root, "c1").unwrap();
+        assert_eq!(other.load().unwrap().pid, 7);
+        assert!(!other.try_lock(false).unwrap());
+        assert_eq!(other.lock(true, Instant::now()).unwrap_err().kind(), Kind::WrongState);
+        dir.unlock();
+        assert!(other.try_lock(true).unwrap());
+        dir.remove().unwrap();
+        assert_eq!(StateDir::open(&root, "c1").unwrap_err().kind(), Kind::NotFound);
+        std::fs::remove_dir_all(scratch("record")).unwrap();
+    }
+
+    #[test]
+    fn a_damaged_or_newer_record_is_an_error_not_a_crash() {
+        let root = scratch("damaged");
+        let dir = StateDir::create(&root, "c").unwrap();
+        for content in [&b""[..], b"{", b"[]", b"{\"pid\":\"x\"}", b"{\"version\":99}", &[0xff; 10]] {
+            dir.write(RECORD, O_TRUNC, content).unwrap();
+            dir.load().unwrap_err();
+        }
+        std::fs::remove_dir_all(root).unwrap();
+    }
+}

@@ -1,0 +1,65 @@
+//! One short file per command.
+
+mod create;
+mod delete;
+mod events;
+mod exec;
+mod explain;
+mod features;
+mod kill;
+mod list;
+mod pause;
+mod ps;
+mod run;
+mod seccomp;
+mod spec;
+mod start;
+mod state;
+mod update;
+pub mod version;
+
+use crate::Outcome;
+use crate::log::{Log, usage};
+use libcontainer::lifecycle::Container;
+use libcontainer::{Error, Result};
+use liboci_cli::{Command, Global, Invocation};
+use std::io::Write;
+
+/// Runs the command that was typed.
+pub fn run(invocation: &Invocation, log: &mut Log) -> Outcome {
+    let global = &invocation.global;
+    let code = match &invocation.command {
+        Command::Create(c) => create::run(global, c, log),
+        Command::Run(c) => run::run(global, c, log),
+        Command::Start { id } => start::run(global, id),
+        Command::State { id } => state::run(global, id),
+        Command::Kill(c) => kill::run(global, c),
+        Command::Delete(c) => delete::run(global, c),
+        Command::Exec(c) => exec::run(global, c, log),
+        Command::List(c) => list::run(global, c),
+        Command::Ps(c) => ps::run(global, c),
+        Command::Events(c) => events::run(global, c),
+        Command::Pause { id } => pause::pause(global, id),
+        Command::Resume { id } => pause::resume(global, id),
+        Command::Update(c) => update::run(global, c, log),
+        Command::Spec(c) => spec::run(c),
+        Command::Features => features::run(),
+        Command::Explain(c) => explain::run(global, c),
+        Command::SeccompExplain(c) => seccomp::explain(c),
+        Command::SeccompCompile(c) => seccomp::compile(c),
+        Command::Checkpoint(_) | Command::Restore(_) => Err(usage("checkpoint and restore are not supported by this build")),
+    };
+    code.map_or_else(Outcome::Failed, Outcome::Code)
+}
+
+/// The container of that id.
+fn container(global: &Global, id: &str) -> Result<Container> {
+    Container::open(&crate::context::state_root(global)?, id)
+}
+
+/// Writes to standard output as a whole.
+fn print(bytes: &[u8]) -> Result<i32> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| Error::os("write to standard output", e))?;
+    Ok(0)
+}

@@ -1,0 +1,33 @@
+//! `run`: create and start in one.
+
+use super::create::{detached_console, enter, options};
+use crate::context;
+use crate::log::{Log, usage};
+use libcontainer::Result;
+use libcontainer::console::ConsoleTarget;
+use liboci_cli::{Global, Run};
+
+/// Runs the command. The exit code in the foreground is the process'.
+pub fn run(global: &Global, command: &Run, log: &mut Log) -> Result<i32> {
+    let create = &command.create;
+    enter(create.preserve_fds)?;
+    let state_root = context::state_root(global)?;
+    if command.detach {
+        let options = options(global, create, &state_root, detached_console(create));
+        log.warn(&libcontainer::run::detached(&options)?);
+        return Ok(0);
+    }
+    if create.console_socket.is_some() {
+        return Err(usage("cannot use console socket if teu will not detach or allocate tty"));
+    }
+    if !create.no_subreaper {
+        // Processes that outlive the container's first one come to us, and do not stay behind as zombies.
+        let _ = kernel::process::set_subreaper(true);
+    }
+    let options = options(global, create, &state_root, ConsoleTarget::Keep);
+    let exit = libcontainer::run::foreground(&options, command.keep, |warnings| {
+        log.warn(warnings);
+        log.write_warnings();
+    })?;
+    Ok(exit.status())
+}

@@ -1,0 +1,10 @@
+//! `start`: runs the program of a created container.
+
+use super::container;
+use libcontainer::Result;
+use liboci_cli::Global;
+
+/// Runs the command.
+pub fn run(global: &Global, id: &str) -> Result<i32> {
+    container(global, id)?.start().map(|()| 0)
+}

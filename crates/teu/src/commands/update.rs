@@ -1,0 +1,68 @@
+//! `update`: changes the limits of a container.
+
+use super::container;
+use crate::log::{Log, usage};
+use libcgroups::Resources;
+use libcgroups::resources::{BlockIo, Cpu, Memory, Pids};
+use libcontainer::create::CGROUP_TIME;
+use libcontainer::error::{During, from_cgroups};
+use libcontainer::lifecycle::Status;
+use libcontainer::{Error, Kind, Result, spec};
+use liboci_cli::{Global, Update};
+use std::io::Read;
+use std::path::Path;
+use std::time::Instant;
+
+/// Runs the command. All of it, or nothing, takes effect.
+pub fn run(global: &Global, command: &Update, log: &mut Log) -> Result<i32> {
+    let container = container(global, &command.id)?;
+    if container.status()? == Status::Stopped {
+        return Err(Error::new(Kind::WrongState, "container not running"));
+    }
+    let resources = match &command.resources {
+        Some(path) => read(path)?,
+        None => from_options(command, log)?,
+    };
+    container.cgroup().update(&resources, Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
+    Ok(0)
+}
+
+/// The JSON of `linux.resources`; `-` is standard input.
+fn read(path: &Path) -> Result<Resources> {
+    let mut bytes = Vec::new();
+    let what = || format!("read {}", path.display());
+    if path == Path::new("-") {
+        std::io::stdin().lock().take(spec::MAX_SIZE as u64).read_to_end(&mut bytes).during(what)?;
+    } else {
+        bytes = std::fs::read(path).during(what)?;
+    }
+    spec::decode_json(&bytes).map_err(|e| libcontainer::create::decode_error(path, &e))
+}
+
+fn from_options(c: &Update, log: &mut Log) -> Result<Resources> {
+    if c.kernel_memory.is_some() || c.kernel_memory_tcp.is_some() {
+        log.warn(&["--kernel-memory and --kernel-memory-tcp have no effect on today's kernels, ignoring".into()]);
+    }
+    if c.l3_cache_schema.is_some() || c.mem_bw_schema.is_some() {
+        return Err(usage("--l3-cache-schema and --mem-bw-schema need a container with linux.intelRdt, which this build does not support"));
+    }
+    let memory = Memory { limit: c.memory, reservation: c.memory_reservation, swap: c.memory_swap, ..Memory::default() };
+    let cpu = Cpu {
+        shares: c.cpu_share,
+        quota: c.cpu_quota,
+        burst: c.cpu_burst,
+        period: c.cpu_period,
+        realtime_runtime: c.cpu_rt_runtime,
+        realtime_period: c.cpu_rt_period,
+        cpus: c.cpuset_cpus.clone(),
+        mems: c.cpuset_mems.clone(),
+        idle: c.cpu_idle,
+    };
+    Ok(Resources {
+        memory: Some(memory),
+        cpu: Some(cpu),
+        pids: c.pids_limit.map(|limit| Pids { limit: Some(limit) }),
+        block_io: c.blkio_weight.map(|weight| BlockIo { weight: Some(weight), ..BlockIo::default() }),
+        ..Resources::default()
+    })
+}

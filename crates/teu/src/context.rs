@@ -1,0 +1,58 @@
+//! What the global options and the environment mean.
+
+use libcontainer::error::{Error, Kind, Result};
+use libcgroups::Driver;
+use liboci_cli::{CgroupManager, Global};
+use std::path::{Path, PathBuf};
+
+/// Where the state of all containers is, unless `--root` says so.
+pub fn state_root(global: &Global) -> Result<PathBuf> {
+    match &global.root {
+        Some(root) if root == Path::new("/") => {
+            Err(Error::new(Kind::Invalid, "--root must not be the root directory").hint("name a directory for teu alone"))
+        }
+        Some(root) => std::path::absolute(root).map_err(|e| Error::os(format!("find {}", root.display()), e)),
+        None => Ok(default_root()),
+    }
+}
+
+fn default_root() -> PathBuf {
+    let runtime_dir = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
+    match runtime_dir {
+        Some(dir) if honours_runtime_dir() => Path::new(&dir).join("teu"),
+        _ => "/run/teu".into(),
+    }
+}
+
+/// Root of the host keeps to /run whatever its environment says; root of a user namespace is an ordinary user, unless it logged in as root there.
+fn honours_runtime_dir() -> bool {
+    kernel::cred::euid() != 0 || in_user_namespace() && std::env::var_os("USER").is_none_or(|user| user != "root")
+}
+
+/// The first user namespace has the same inode number on every Linux (linux/proc_ns.h, `PROC_USER_INIT_INO`).
+fn in_user_namespace() -> bool {
+    std::fs::read_link("/proc/self/ns/user").is_ok_and(|link| link != Path::new("user:[4026531837]"))
+}
+
+/// Whether this is not root of the host.
+pub fn rootless(global: &Global) -> bool {
+    global.rootless.unwrap_or_else(|| kernel::cred::euid() != 0 || in_user_namespace())
+}
+
+/// Who makes cgroups.
+pub fn driver(global: &Global) -> Driver {
+    match global.cgroup_manager() {
+        CgroupManager::Systemd => Driver::Systemd,
+        CgroupManager::Cgroupfs => Driver::Cgroupfs,
+        CgroupManager::Disabled => Driver::Disabled,
+    }
+}
+
+/// How many descriptors came by socket activation, if they are for this process (sd_listen_fds(3)).
+pub fn listen_fds() -> u32 {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
+    match number("LISTEN_PID") {
+        Some(pid) if pid == std::process::id() => number("LISTEN_FDS").unwrap_or(0),
+        _ => 0,
+    }
+}

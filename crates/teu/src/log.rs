@@ -1,0 +1,98 @@
+//! The log that engines read.
+//!
+//! podman reads the whole file as one JSON object when a command has failed, containerd takes the last line with level `error`. So
+//! warnings are held back until the end, and a failure writes its own record alone.
+
+use libcontainer::error::{During, Error, Kind, Result};
+use liboci_cli::{Global, LogFormat, LogLevel};
+use serde::Serialize;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Where and how to log.
+pub struct Log {
+    file: Option<File>,
+    json: bool,
+    level: LogLevel,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    level: &'static str,
+    msg: &'a str,
+    time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errno: Option<&'static str>,
+}
+
+impl Log {
+    /// Opens the file, if one is named.
+    pub fn new(global: &Global) -> Result<Log> {
+        let open = |path: &std::path::PathBuf| {
+            // Neither a link that somebody laid, nor a terminal that would become ours.
+            let flags = kernel::file::O_NOFOLLOW | kernel::file::O_NOCTTY;
+            let file = File::options().append(true).create(true).mode(0o644).custom_flags(flags).open(path);
+            file.during(|| format!("open the log {}", path.display()))
+        };
+        Ok(Log {
+            file: global.log.as_ref().map(open).transpose()?,
+            json: global.log_format == LogFormat::Json,
+            level: global.log_level(),
+            warnings: Vec::new(),
+        })
+    }
+
+    /// Keeps warnings for the end.
+    pub fn warn(&mut self, warnings: &[String]) {
+        self.warnings.extend_from_slice(warnings);
+    }
+
+    /// Writes the warnings of a command that has succeeded.
+    pub fn write_warnings(&mut self) {
+        if self.level < LogLevel::Warning {
+            return;
+        }
+        for text in std::mem::take(&mut self.warnings) {
+            let line = self.line("warning", &text, None);
+            match &mut self.file {
+                Some(file) => drop(file.write_all(line.as_bytes())),
+                None => eprint!("{line}"),
+            }
+        }
+    }
+
+    /// Writes the error that ends a command: one record to the log, and the sentence for whoever reads standard error.
+    pub fn write_error(&mut self, error: &Error) {
+        let text = error.to_string();
+        let line = self.line("error", &text, Some(error));
+        match &mut self.file {
+            Some(file) => {
+                let _ = file.write_all(line.as_bytes());
+                eprintln!("{text}");
+            }
+            None if self.json => eprint!("{line}"),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    fn line(&self, level: &'static str, msg: &str, error: Option<&Error>) -> String {
+        let time = libcontainer::now_rfc3339();
+        if self.json {
+            let field = error.and_then(Error::pointer);
+            let errno = error.and_then(Error::os_error).and_then(kernel::Errno::name);
+            let line = Line { level, msg, time, field, errno };
+            return serde_json::to_string(&line).unwrap_or_default() + "\n";
+        }
+        // As logrus writes it, which is what reads such files.
+        format!("time=\"{time}\" level={level} msg={}\n", serde_json::to_string(msg).unwrap_or_default())
+    }
+}
+
+/// An error of this binary itself.
+pub fn usage(text: impl Into<String>) -> Error {
+    Error::new(Kind::Invalid, text.into())
+}
