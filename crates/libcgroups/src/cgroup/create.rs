@@ -3,7 +3,8 @@
 use super::Cgroup;
 use crate::error::{Error, Result};
 use crate::fs;
-use crate::plan::{Driver, EntryKind, Plan, PlannedDir, RecordedDir};
+use crate::plan::{Driver, Plan, PlannedDir, RecordedDir};
+use crate::systemd::RecordedUnit;
 use crate::wait::Backoff;
 use crate::write::{Missing, Write};
 use kernel::{Errno, file};
@@ -64,7 +65,7 @@ impl Cgroup {
     pub(super) fn fit_out(&mut self, plan: &Plan, planned: &PlannedDir, fresh: bool) -> Result<()> {
         let dir = &planned.dir;
         if dir.is_v2() {
-            enable_controllers(dir, &planned.writes)?;
+            enable_controllers(dir, &planned.writes, self.record.unit.as_ref())?;
         } else if dir.has("cpuset") {
             inherit_cpuset(dir, &planned.writes)?;
         }
@@ -127,7 +128,7 @@ fn limits(planned: &PlannedDir) -> bool {
 }
 
 /// Makes the directory; its parents only when the kernel says that they are missing. True when it was not there before.
-fn make(dir: &RecordedDir, made: &mut Vec<PathBuf>) -> Result<bool> {
+pub(super) fn make(dir: &RecordedDir, made: &mut Vec<PathBuf>) -> Result<bool> {
     let path = dir.full();
     let result = match fs::mkdir(&path) {
         Err(Errno::ENOENT) => {
@@ -248,8 +249,12 @@ pub(super) fn write_error(dir: &RecordedDir, write: &Write, e: Errno) -> Error {
 /// Hands controllers down, level by level, from the root of the tree to the cgroup.
 ///
 /// Costs one read where everything is in place. A level that refuses is passed over: the write that needs the controller then fails and names
-/// its field, and without limits nothing needs to fail.
-fn enable_controllers(dir: &RecordedDir, writes: &[Write]) -> Result<()> {
+/// its field, and without limits nothing needs to fail. Above a unit all levels are the service manager's.
+fn enable_controllers(
+    dir: &RecordedDir,
+    writes: &[Write],
+    unit: Option<&RecordedUnit>,
+) -> Result<()> {
     let has = list(&dir.join("cgroup.controllers"))?;
     let wanted = |c: &str| has.split_whitespace().any(|h| h == c);
     let core = ["cgroup", "irq"];
@@ -264,7 +269,14 @@ fn enable_controllers(dir: &RecordedDir, writes: &[Write]) -> Result<()> {
         path: String::new(),
         ..dir.clone()
     };
+    let ours = dir.full();
+    let sub = unit.map(|u| u.subgroup.as_deref().unwrap_or(""));
     for level in std::iter::once(root.full()).chain(parents(dir)) {
+        // How far below this level the cgroup is, compared with how far below its unit.
+        let below = ours.as_os_str().len() - level.as_os_str().len();
+        if sub.is_some_and(|sub| below > sub.len()) {
+            continue;
+        }
         let available = list(&level.join("cgroup.controllers"))?;
         if available.trim().is_empty() {
             break;
@@ -319,7 +331,7 @@ fn settle_type(dir: &RecordedDir, writes: &[Write]) -> Result<()> {
 }
 
 /// A new v1 cpuset is empty, and takes no tasks until it has processors and memory nodes (cgroup-v1/cpusets.rst).
-fn inherit_cpuset(dir: &RecordedDir, writes: &[Write]) -> Result<()> {
+pub(super) fn inherit_cpuset(dir: &RecordedDir, writes: &[Write]) -> Result<()> {
     let new: Vec<PathBuf> = parents(dir).collect();
     let leaf = dir.full();
     for name in ["cpuset.cpus", "cpuset.mems"] {
@@ -373,16 +385,4 @@ fn delegate(dir: &RecordedDir, uid: u32) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Makes the directory of a hierarchy that the service manager does not know. True when it was not there before.
-pub(super) fn make_beside_unit(dir: &RecordedDir, made: &mut Vec<PathBuf>) -> Result<bool> {
-    make(dir, made)
-}
-
-impl EntryKind {
-    /// Whether processes come in by being cloned into the v2 directory.
-    pub fn clones_into(self) -> bool {
-        matches!(self, EntryKind::IntoCgroup | EntryKind::IntoAndTasks)
-    }
 }

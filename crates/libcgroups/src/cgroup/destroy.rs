@@ -7,12 +7,24 @@ use crate::plan::RecordedDir;
 use crate::wait::Backoff;
 use kernel::Errno;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Cgroup {
     /// Removes the cgroup from every hierarchy, its child cgroups first. Processes that are still in it are killed, and thawed so that they
-    /// can die. What is gone already is no error.
+    /// can die. What is gone already is no error. A unit is stopped as well.
     pub fn destroy(&self, deadline: Instant) -> Result<()> {
+        let Some(unit) = &self.record.unit else {
+            return self.remove_dirs(deadline);
+        };
+        // The manager would first ask the processes to end, and wait for minutes.
+        self.kill_all_at_once();
+        let stopped = self.stop_unit(unit, deadline);
+        // When the manager is out of reach, what can be removed is removed all the same.
+        let removed = self.remove_dirs(deadline.max(Instant::now() + Duration::from_millis(500)));
+        stopped.and(removed)
+    }
+
+    fn remove_dirs(&self, deadline: Instant) -> Result<()> {
         let mut left: Vec<&RecordedDir> = self.record.dirs.iter().collect();
         let mut backoff = Backoff::until(deadline);
         for round in 0.. {

@@ -10,6 +10,7 @@ use kernel::{Errno, file::RESOLVE_BENEATH, file::RESOLVE_NO_SYMLINKS, file::RESO
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::Instant;
 
 impl Cgroup {
     /// How one more process gets in. `sub` are child cgroups that exist already, as `PATH` for every hierarchy or `CONTROLLER,...:PATH` for
@@ -44,11 +45,21 @@ impl Cgroup {
         Ok(self.entry())
     }
 
-    /// Moves a running process in, by `cgroup.procs`: for processes that could not be born there. Waits for an RCU grace period.
-    pub fn attach(&self, pid: i32) -> Result<()> {
+    /// Moves a running process in: for processes that could not be born there. Waits for an RCU grace period.
+    ///
+    /// By `cgroup.procs`, or where that is not permitted and the cgroup is a unit, by its service manager.
+    pub fn attach(&self, pid: i32, deadline: Instant) -> Result<()> {
         for dir in &self.record.dirs {
-            let path = dir.join("cgroup.procs");
-            fs::write(&path, &pid.to_string()).map_err(|e| enter_error(&dir.full(), e))?;
+            match (
+                fs::write(&dir.join("cgroup.procs"), &pid.to_string()),
+                &self.record.unit,
+            ) {
+                (Ok(()), _) => {}
+                (Err(Errno::EACCES | Errno::EPERM), Some(unit)) => {
+                    return self.attach_to_unit(unit, pid, deadline);
+                }
+                (Err(e), _) => return Err(enter_error(&dir.full(), e)),
+            }
         }
         Ok(())
     }

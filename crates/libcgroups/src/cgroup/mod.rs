@@ -7,6 +7,7 @@ mod enter;
 mod freeze;
 mod oom;
 mod pids;
+mod unit;
 mod update;
 
 pub use oom::{OomEvent, OomEvents};

@@ -8,10 +8,12 @@ use crate::layout::{Layout, V1Mount, V2Mount};
 use crate::plan::RecordedDir;
 use crate::plan::allot::{self, Home};
 use crate::resources::{Memory, Resources};
+use crate::systemd::properties;
 use crate::undo::inverse;
 use crate::write::{Missing, Write};
 use kernel::Errno;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// How to get back what was before, the last write first.
 struct Undo(Vec<(PathBuf, String)>);
@@ -29,10 +31,13 @@ impl Cgroup {
     /// Sets what `resources` says and leaves the rest. When one part fails, the others are put back and the error is returned.
     ///
     /// A memory limit below what is used now is refused rather than met by the OOM killer; without `checkBeforeUpdate`, the kernel is first
-    /// asked to reclaim. Devices are touched only when the list is there.
-    pub fn update(&self, resources: &Resources) -> Result<()> {
+    /// asked to reclaim. Devices are touched only when the list is there. `deadline` is for a service manager to take the new limits.
+    pub fn update(&self, resources: &Resources, deadline: Instant) -> Result<()> {
         let layout = self.layout()?;
-        let completed = self.complete(resources);
+        let mut completed = self.complete(resources);
+        if self.record.unit.is_some() {
+            properties::round(&mut completed);
+        }
         let allotment = allot::allot(&layout, &completed)?;
         if let Some(memory) = &completed.memory {
             self.refuse_below_usage(memory)?;
@@ -50,6 +55,10 @@ impl Cgroup {
         let mut undo = Undo(Vec::new());
         let done = write_all(&writes, &mut undo).and_then(|()| match resources.devices {
             Some(_) => self.update_devices(&allotment.devices),
+            None => Ok(()),
+        });
+        let done = done.and_then(|()| match &self.record.unit {
+            Some(unit) => self.update_unit(unit, &completed, deadline),
             None => Ok(()),
         });
         if done.is_err() {

@@ -166,7 +166,8 @@ pub fn plan(layout: &Layout, request: &Request<'_>) -> Result<Plan> {
         delegate_to: request.delegate_to,
     };
     let empty = Resources::default();
-    let resources = request.resources.unwrap_or(&empty);
+    let mut resources = request.resources.unwrap_or(&empty);
+    let mut rounded;
     match request.driver {
         Driver::Disabled => {
             if *resources != Resources::default() {
@@ -194,9 +195,19 @@ pub fn plan(layout: &Layout, request: &Request<'_>) -> Result<Plan> {
             }
             plan.optional = request.rootless && request.path.unwrap_or("").is_empty();
         }
-        Driver::Systemd => systemd::plan(layout, request, &mut plan)?,
+        Driver::Systemd => {
+            systemd::plan(layout, request, &mut plan)?;
+            rounded = resources.clone();
+            systemd::properties::round(&mut rounded);
+            resources = &rounded;
+        }
     }
     let allotment = allot::allot(layout, resources)?;
+    if let Some(unit) = &mut plan.unit {
+        unit.limits = systemd::properties::resources(resources, layout.is_v2())?;
+        unit.limits
+            .extend(systemd::properties::devices(&allotment.devices));
+    }
     plan.warnings.extend(allotment.warnings);
     for planned in &mut plan.dirs {
         let mine = |a: &&(allot::Home, Vec<Write>)| match a.0 {

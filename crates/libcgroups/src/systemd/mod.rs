@@ -1,6 +1,13 @@
 //! The systemd driver: the cgroup is a transient unit.
+//!
+//! The D-Bus client is our own ([`wire`], [`bus`]): six methods and one signal of one peer. docs/cgroups.md says what it was weighed against.
 
+mod bus;
+mod gvariant;
+pub(crate) mod properties;
+pub(crate) mod start;
 mod unit;
+pub(crate) mod wire;
 
 pub use unit::RecordedUnit;
 pub(crate) use unit::{Unit, plan};

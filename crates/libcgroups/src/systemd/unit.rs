@@ -4,6 +4,8 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::path;
 use crate::plan::{Plan, PlannedDir, Request};
+use crate::systemd::gvariant;
+use crate::systemd::wire::Property;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -23,6 +25,8 @@ pub(crate) struct Unit {
     pub id: String,
     /// As [`Request::properties`].
     pub extra: Vec<(String, String)>,
+    /// What limits it.
+    pub limits: Vec<Property>,
 }
 
 /// What later commands need to know of a unit.
@@ -103,6 +107,7 @@ impl Unit {
             subgroup: None,
             id: id.to_owned(),
             extra: Vec::new(),
+            limits: Vec::new(),
         })
     }
 
@@ -138,6 +143,10 @@ pub(crate) fn expand_slice(slice: &str) -> Result<String> {
 /// Plans the unit and the directories that it will turn out as.
 pub(crate) fn plan(layout: &Layout, request: &Request<'_>, plan: &mut Plan) -> Result<()> {
     let mut unit = Unit::parse(request.path, request.id, request.rootless)?;
+    for (name, text) in request.properties {
+        gvariant::property(name, text)
+            .map_err(|e| Error::refuse(format!("/annotations/org.systemd.property.{name}"), e))?;
+    }
     unit.extra = request.properties.to_vec();
     let mut path = unit.path()?;
     if let Some(sub) = request.subgroup.filter(|s| !s.is_empty()) {

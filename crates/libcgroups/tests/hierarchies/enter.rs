@@ -63,6 +63,6 @@ fn a_running_process_can_be_moved_in() {
     }
     let w = Workload::new("{}");
     let outside = Sleeper(clone(CloneArgs::default(), || exit(sleep())).unwrap());
-    w.cgroup.attach(outside.0.pid).unwrap();
+    w.cgroup.attach(outside.0.pid, soon()).unwrap();
     assert!(w.cgroup.record().dirs.iter().all(|d| outside.is_in(d, "")));
 }

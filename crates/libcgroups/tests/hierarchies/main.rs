@@ -8,5 +8,6 @@ mod devices;
 mod enter;
 mod freeze;
 mod stats;
+mod unit;
 mod update;
 mod workload;

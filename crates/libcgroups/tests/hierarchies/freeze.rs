@@ -1,7 +1,7 @@
 //! Freezing and signals.
 
 use crate::workload::*;
-use kernel::process::{Exit, try_wait, wait};
+use kernel::process::{Exit, wait};
 use std::os::fd::AsFd;
 
 #[test]
@@ -64,5 +64,5 @@ fn sigkill_ends_frozen_processes() {
     let sleeper = w.sleeper();
     w.cgroup.freeze(soon()).unwrap();
     w.cgroup.kill(9, soon()).unwrap();
-    assert_eq!(try_wait(sleeper.0.pidfd.as_fd()), Ok(Some(Exit::Signal(9))));
+    assert_eq!(wait(sleeper.0.pidfd.as_fd()), Ok(Exit::Signal(9)));
 }

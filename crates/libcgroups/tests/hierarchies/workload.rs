@@ -91,6 +91,10 @@ impl Workload {
             .to_owned()
     }
 
+    pub fn update(&self, json: &str) -> libcgroups::Result<()> {
+        self.cgroup.update(&resources(json), soon())
+    }
+
     /// Starts a process that enters as it should and then runs `child`, which must not allocate.
     pub fn start(&self, child: impl FnOnce() -> i32) -> Child {
         start(self.cgroup.entry(), child)

@@ -1,0 +1,380 @@
+//! Resources as properties of a unit (systemd.resource-control(5), org.freedesktop.systemd1(5)).
+//!
+//! What systemd has no property for is written to the cgroup's files alone. What it has one for is written there too: systemd sets its
+//! properties again on every daemon-reload, so both must say the same.
+
+use super::wire::{Property, Value};
+use crate::convert;
+use crate::devices::{Kind, Policy, access, letters};
+use crate::error::{Error, Result};
+use crate::resources::{Cpu, Memory, Resources};
+
+const INFINITY: u64 = u64::MAX;
+/// systemd keeps a quota as whole percents of a processor: 10 milliseconds of each second.
+const QUOTA_STEP: u64 = 10_000;
+const SECOND: u64 = 1_000_000;
+
+/// Properties for these resources. `v2`: the host has the v2 tree alone.
+pub(crate) fn resources(r: &Resources, v2: bool) -> Result<Vec<Property>> {
+    let mut p = Vec::new();
+    if let Some(memory) = &r.memory {
+        self::memory(memory, v2, &mut p)?;
+    }
+    if let Some(cpu) = &r.cpu {
+        self::cpu(cpu, v2, &mut p)?;
+    }
+    if let Some(limit) = r.pids.as_ref().and_then(|p| p.limit) {
+        // systemd refuses 0, which would mean the same as 1: the first process is there already.
+        add(
+            &mut p,
+            "TasksMax",
+            Value::U64(if limit < 0 {
+                INFINITY
+            } else {
+                limit.max(1) as u64
+            }),
+        );
+    }
+    if let Some(weight) = r
+        .block_io
+        .as_ref()
+        .and_then(|b| b.weight)
+        .filter(|w| *w != 0)
+    {
+        match v2 {
+            true if (10..=1000).contains(&weight) => add(
+                &mut p,
+                "IOWeight",
+                Value::U64(convert::blkio_to_io_weight(weight)),
+            ),
+            true => {}
+            false => add(&mut p, "BlockIOWeight", Value::U64(weight.into())),
+        }
+    }
+    for (file, value) in r.unified.iter().flatten() {
+        unified(file, value, &mut p)?;
+    }
+    Ok(p)
+}
+
+fn add(p: &mut Vec<Property>, name: &str, value: Value) {
+    p.push((name.to_owned(), value));
+}
+
+fn memory(m: &Memory, v2: bool, p: &mut Vec<Property>) -> Result<()> {
+    let bytes = |n: i64| Value::U64(if n < 0 { INFINITY } else { n as u64 });
+    let swap = crate::check::memory(m)?;
+    if let Some(limit) = m.limit.filter(|n| *n != 0) {
+        add(
+            p,
+            if v2 { "MemoryMax" } else { "MemoryLimit" },
+            bytes(limit),
+        );
+    }
+    if !v2 {
+        return Ok(());
+    }
+    if let Some(n) = m.reservation.filter(|n| *n != 0) {
+        add(p, "MemoryLow", bytes(n));
+    }
+    if let Some(swap) = swap {
+        add(
+            p,
+            "MemorySwapMax",
+            Value::U64(swap.parse().unwrap_or(INFINITY)),
+        );
+    }
+    Ok(())
+}
+
+fn cpu(c: &Cpu, v2: bool, p: &mut Vec<Property>) -> Result<()> {
+    if c.idle == Some(1) && v2 {
+        // 0 is systemd's word for idle (252); a weight beside it would contradict.
+        add(p, "CPUWeight", Value::U64(0));
+    } else if let Some(shares) = c.shares.filter(|n| *n != 0) {
+        match v2 {
+            true => add(
+                p,
+                "CPUWeight",
+                Value::U64(convert::shares_to_weight(shares).unwrap_or(100)),
+            ),
+            false => add(p, "CPUShares", Value::U64(shares)),
+        }
+    }
+    let period = c.period.filter(|n| *n != 0);
+    if let Some(period) = period {
+        add(p, "CPUQuotaPeriodUSec", Value::U64(period));
+    }
+    if let Some(quota) = c.quota.filter(|q| *q != 0) {
+        let per_second = if quota < 0 {
+            INFINITY
+        } else {
+            quota_per_second(quota as u64, period.unwrap_or(100_000))
+        };
+        add(p, "CPUQuotaPerSecUSec", Value::U64(per_second));
+    }
+    for (name, list, field) in [
+        ("AllowedCPUs", &c.cpus, "cpus"),
+        ("AllowedMemoryNodes", &c.mems, "mems"),
+    ] {
+        if let Some(list) = list.as_deref().filter(|l| !l.is_empty()) {
+            add(
+                p,
+                name,
+                Value::Bytes(bits(list, &format!("/linux/resources/cpu/{field}"))?),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn quota_per_second(quota: u64, period: u64) -> u64 {
+    (u128::from(quota) * u128::from(SECOND))
+        .div_ceil(u128::from(period))
+        .min(u128::from(INFINITY / 2))
+        .next_multiple_of(u128::from(QUOTA_STEP)) as u64
+}
+
+/// Makes the quota the one that systemd will end up with, for the file to say the same.
+pub(crate) fn round(r: &mut Resources) {
+    let Some(cpu) = &mut r.cpu else { return };
+    let Some(quota) = cpu.quota.filter(|q| *q > 0) else {
+        return;
+    };
+    let period = cpu.period.filter(|n| *n != 0).unwrap_or(100_000);
+    let rounded = u128::from(quota_per_second(quota as u64, period)) * u128::from(period)
+        / u128::from(SECOND);
+    cpu.quota = Some(i64::try_from(rounded).unwrap_or(quota));
+}
+
+/// `0-2,8` as a bit mask, the lowest numbers first.
+fn bits(list: &str, field: &str) -> Result<Vec<u8>> {
+    let invalid = || {
+        Error::refuse(
+            field.to_owned(),
+            format!("{list:?} is not a list of numbers such as 0-3,5"),
+        )
+    };
+    let mut mask = Vec::new();
+    for part in list.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        let (from, to): (usize, usize) = (
+            from.parse().map_err(|_| invalid())?,
+            to.parse().map_err(|_| invalid())?,
+        );
+        if from > to || to >= 65536 {
+            return Err(invalid());
+        }
+        mask.resize(mask.len().max(to / 8 + 1), 0);
+        (from..=to).for_each(|n| mask[n / 8] |= 1 << (n % 8));
+    }
+    Ok(mask)
+}
+
+/// Files that the configuration names itself, where systemd has a property for them.
+fn unified(file: &str, value: &str, p: &mut Vec<Property>) -> Result<()> {
+    let field = format!("/linux/resources/unified/{file}");
+    let value = value.trim();
+    let number = || match value {
+        "max" => Ok(INFINITY),
+        n => n.parse::<u64>().map_err(|_| {
+            Error::refuse(
+                field.clone(),
+                format!("{n:?} is neither a number nor \"max\""),
+            )
+        }),
+    };
+    let plain =
+        match file {
+            "memory.high" => "MemoryHigh",
+            "memory.low" => "MemoryLow",
+            "memory.min" => "MemoryMin",
+            "memory.max" => "MemoryMax",
+            "memory.swap.max" => "MemorySwapMax",
+            "memory.zswap.max" => "MemoryZSwapMax",
+            "pids.max" => "TasksMax",
+            "cpu.weight" => "CPUWeight",
+            "cpu.idle" if value == "1" => return Ok(add(p, "CPUWeight", Value::U64(0))),
+            "cpuset.cpus" => return Ok(add(p, "AllowedCPUs", Value::Bytes(bits(value, &field)?))),
+            "cpuset.mems" => {
+                return Ok(add(
+                    p,
+                    "AllowedMemoryNodes",
+                    Value::Bytes(bits(value, &field)?),
+                ));
+            }
+            "cpu.max" => {
+                let mut words = value.split_whitespace();
+                let quota = words.next().map_or(Some(-1), |q| {
+                    if q == "max" { Some(-1) } else { q.parse().ok() }
+                });
+                let period = words
+                    .next()
+                    .map_or(Some(None), |w| w.parse().ok().map(Some));
+                let (Some(quota), Some(period)) = (quota, period) else {
+                    return Err(Error::refuse(
+                        field,
+                        format!("{value:?} is not a quota and a period"),
+                    ));
+                };
+                return cpu(
+                    &Cpu {
+                        quota: Some(quota),
+                        period,
+                        ..Cpu::default()
+                    },
+                    true,
+                    p,
+                );
+            }
+            _ => return Ok(()),
+        };
+    add(p, plain, Value::U64(number()?));
+    Ok(())
+}
+
+/// Device access: systemd knows lists of what is allowed, nothing else. Where the policy denies inside what it allows, the unit allows a
+/// little more, and our own program beside systemd's, both of which must agree, denies it.
+pub(crate) fn devices(policy: &Policy) -> Vec<Property> {
+    let mut p = Vec::new();
+    // An empty list first: setting the property adds to what is there.
+    add(&mut p, "DeviceAllow", Value::Pairs(Vec::new()));
+    if policy.allows_everything() {
+        add(&mut p, "DevicePolicy", Value::Str("auto".into()));
+        return p;
+    }
+    add(&mut p, "DevicePolicy", Value::Str("strict".into()));
+    let mut list: Vec<(String, String)> = Vec::new();
+    for e in policy
+        .entries()
+        .iter()
+        .filter(|e| e.access & access::ALL != 0)
+    {
+        let kind = if e.key.kind == Kind::Char {
+            "char"
+        } else {
+            "block"
+        };
+        let node = match (e.key.major, e.key.minor) {
+            (Some(major), Some(minor)) => format!("/dev/{kind}/{major}:{minor}"),
+            (Some(major), None) => format!("{kind}-{major}"),
+            // Every major of one minor can not be said: all of the kind.
+            (None, _) => format!("{kind}-*"),
+        };
+        list.push((node, letters(e.access)));
+    }
+    add(&mut p, "DeviceAllow", Value::Pairs(list));
+    p
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(json: &str, v2: bool) -> String {
+        let r: Resources = serde_json::from_str(json).unwrap();
+        let show = |(name, value): &Property| match value {
+            Value::U64(n) if *n == INFINITY => format!("{name}=infinity"),
+            Value::U64(n) => format!("{name}={n}"),
+            other => format!("{name}={other:?}"),
+        };
+        resources(&r, v2)
+            .unwrap()
+            .iter()
+            .map(show)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    #[test]
+    fn golden() {
+        let table = [
+            (
+                r#"{"memory":{"limit":1000,"swap":1500,"reservation":7}}"#,
+                true,
+                "MemoryMax=1000 MemoryLow=7 MemorySwapMax=500",
+            ),
+            (
+                r#"{"memory":{"limit":1000,"swap":1500,"reservation":7}}"#,
+                false,
+                "MemoryLimit=1000",
+            ),
+            (
+                r#"{"memory":{"limit":-1}}"#,
+                true,
+                "MemoryMax=infinity MemorySwapMax=infinity",
+            ),
+            (
+                r#"{"cpu":{"shares":1024,"quota":20001,"period":50000}}"#,
+                true,
+                "CPUWeight=100 CPUQuotaPeriodUSec=50000 CPUQuotaPerSecUSec=410000",
+            ),
+            (r#"{"cpu":{"shares":1024}}"#, false, "CPUShares=1024"),
+            (
+                r#"{"cpu":{"shares":1024,"idle":1,"quota":-1}}"#,
+                true,
+                "CPUWeight=0 CPUQuotaPerSecUSec=infinity",
+            ),
+            (
+                r#"{"cpu":{"cpus":"0-2,8"}}"#,
+                true,
+                "AllowedCPUs=Bytes([7, 1])",
+            ),
+            (r#"{"pids":{"limit":0}}"#, true, "TasksMax=1"),
+            (r#"{"pids":{"limit":-1}}"#, true, "TasksMax=infinity"),
+            (r#"{"blockIO":{"weight":10}}"#, true, "IOWeight=1"),
+            (
+                r#"{"unified":{"memory.high":"max","cpu.max":"max 20000","io.latency":"x"}}"#,
+                true,
+                "CPUQuotaPeriodUSec=20000 CPUQuotaPerSecUSec=infinity MemoryHigh=infinity",
+            ),
+        ];
+        for (json, v2, want) in table {
+            assert_eq!(names(json, v2), want, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_quota_is_rounded_up_to_what_systemd_keeps() {
+        for (quota, period, want) in [
+            (20_001, None, 21_000),
+            (20_000, None, 20_000),
+            (1, Some(50_000), 500),
+            (20_001, Some(50_000), 20_500),
+            (-1, None, -1),
+        ] {
+            let cpu = Cpu {
+                quota: Some(quota),
+                period,
+                ..Cpu::default()
+            };
+            let mut r = Resources {
+                cpu: Some(cpu),
+                ..Resources::default()
+            };
+            round(&mut r);
+            assert_eq!(r.cpu.unwrap().quota, Some(want), "{quota}");
+        }
+    }
+
+    #[test]
+    fn device_lists() {
+        let policy = crate::devices::policy(&[]).unwrap();
+        let p = devices(&policy);
+        assert_eq!(p[1], ("DevicePolicy".into(), Value::Str("strict".into())));
+        let Value::Pairs(list) = &p[2].1 else {
+            panic!("{p:?}")
+        };
+        for pair in [
+            ("/dev/char/1:3", "rwm"),
+            ("char-136", "rwm"),
+            ("char-*", "m"),
+            ("block-*", "m"),
+        ] {
+            assert!(
+                list.contains(&(pair.0.into(), pair.1.into())),
+                "{pair:?} in {list:?}"
+            );
+        }
+    }
+}
