@@ -200,22 +200,19 @@ fn session_keyring() -> Json {
 
 /// `{"rows":..,"columns":..}` when the descriptor is a terminal, else `null`.
 fn terminal(fd: usize) -> Json {
+    terminal_size(fd).map_or(Json::Null, |(rows, columns)| {
+        Json::Object(vec![
+            ("rows".to_string(), Json::Int(rows as i64)),
+            ("columns".to_string(), Json::Int(columns as i64)),
+        ])
+    })
+}
+
+/// Rows and columns when the descriptor is a terminal.
+pub fn terminal_size(fd: usize) -> Option<(usize, usize)> {
     const TIOCGWINSZ: usize = 0x5413;
     let mut size = [0u8; 8];
-    match call(
-        syscall::IOCTL,
-        &[fd, TIOCGWINSZ, size.as_mut_ptr() as usize],
-    ) {
-        Ok(_) => Json::Object(vec![
-            (
-                "rows".to_string(),
-                Json::Int(i64::from(u16::from_ne_bytes([size[0], size[1]]))),
-            ),
-            (
-                "columns".to_string(),
-                Json::Int(i64::from(u16::from_ne_bytes([size[2], size[3]]))),
-            ),
-        ]),
-        Err(_) => Json::Null,
-    }
+    call(syscall::IOCTL, &[fd, TIOCGWINSZ, size.as_mut_ptr() as usize]).ok()?;
+    let word = |i: usize| usize::from(u16::from_ne_bytes([size[i], size[i + 1]]));
+    Some((word(0), word(2)))
 }

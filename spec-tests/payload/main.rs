@@ -56,10 +56,11 @@ fn run(name: &str, args: &[String]) {
             print(&Json::Object(vec![("ready".to_string(), Json::Bool(true))]));
             print(&Json::Object(vec![(
                 "signal".to_string(),
-                Json::Int(signals::next() as i64),
+                Json::Int(signals::next(args) as i64),
             )]));
         }
         "await-file" => await_file(arg(0)),
+        "await-size" => await_size(arg(0), arg(1)),
         "background" => background(args),
         "spin" => loop {
             std::hint::spin_loop();
@@ -106,6 +107,14 @@ fn read_line() {
 /// Polls until the file exists: the suite's way to hold the payload at a point.
 fn await_file(path: &str) {
     while !std::path::Path::new(path).exists() {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}
+
+/// Polls until the terminal on standard input has that many rows and columns.
+fn await_size(rows: &str, columns: &str) {
+    let wanted = (attempt::parse(rows), attempt::parse(columns));
+    while inspect::terminal_size(0) != Some(wanted) {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
 }

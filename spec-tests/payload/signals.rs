@@ -15,9 +15,11 @@ pub fn block_all() {
     let _ = call(syscall::RT_SIGPROCMASK, &[0, set.as_ptr() as usize, 0, 8]);
 }
 
-/// The number of the next signal that is not SIGCHLD. Signals must be blocked already.
-pub fn next() -> usize {
+/// The number of the next signal that is neither SIGCHLD, nor SIGURG, with which runtimes written in Go wake their
+/// own threads and which they may pass on, nor one of `skip`. Signals must be blocked already.
+pub fn next(skip: &[String]) -> usize {
     const SIGCHLD: usize = 17;
+    const SIGURG: usize = 23;
     let set = u64::MAX.to_ne_bytes();
     let mut info = [0u8; 128];
     loop {
@@ -25,7 +27,8 @@ pub fn next() -> usize {
             syscall::RT_SIGTIMEDWAIT,
             &[set.as_ptr() as usize, info.as_mut_ptr() as usize, 0, 8],
         ) {
-            Ok(SIGCHLD) | Err(_) => {}
+            Ok(SIGCHLD | SIGURG) | Err(_) => {}
+            Ok(signal) if skip.iter().any(|s| crate::attempt::parse(s) == signal) => {}
             Ok(signal) => return signal,
         }
     }

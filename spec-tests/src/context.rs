@@ -3,8 +3,7 @@
 use crate::check::{Failure, Verdict, fail};
 use crate::inside::Inside;
 use crate::runtime::{Invocation, Output, Runtime};
-use crate::{config, host};
-use rustix::process::{Pid, WaitOptions, waitpid};
+use crate::{config, host, reaper};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -257,6 +256,7 @@ impl Context {
     pub fn await_status(&mut self, wanted: &str) -> Verdict {
         let deadline = Instant::now() + PATIENCE;
         loop {
+            reaper::reap();
             let seen = self.status()?;
             if seen == wanted {
                 return Ok(());
@@ -289,13 +289,7 @@ impl Context {
 
     /// Waits for the container's process, which the suite adopted: the exit code, or 128 + signal.
     pub fn await_exit(&self, pid: i32) -> Verdict<i32> {
-        let wanted = Pid::from_raw(pid);
-        poll_for(&format!("the end of process {pid}"), || {
-            let (_, status) = waitpid(wanted, WaitOptions::NOHANG).ok()??;
-            status
-                .exit_status()
-                .or_else(|| status.terminating_signal().map(|signal| 128 + signal))
-        })
+        poll_for(&format!("the end of process {pid}"), || reaper::ended(pid))
     }
 
     /// `run` in the foreground with the payload's arguments, whatever comes of it.

@@ -1,6 +1,7 @@
 //! What must not be left behind: processes, mounts, cgroups, entries of the state directory, keyrings.
 
 use crate::context::Context;
+use crate::reaper::children;
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 use std::fs;
@@ -118,15 +119,6 @@ fn processes() -> Vec<String> {
             let command = String::from_utf8_lossy(&command).replace('\0', " ");
             format!("process {pid} ({})", command.trim())
         })
-        .collect()
-}
-
-fn children() -> Vec<i32> {
-    let me = std::process::id();
-    fs::read_to_string(format!("/proc/{me}/task/{me}/children"))
-        .unwrap_or_default()
-        .split_whitespace()
-        .filter_map(|pid| pid.parse().ok())
         .collect()
 }
 

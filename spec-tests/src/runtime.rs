@@ -158,6 +158,8 @@ pub struct Invocation {
     stdout: PathBuf,
     stderr: PathBuf,
     deadline: Duration,
+    /// Whether the command leads a process group of its own, which a deadline can then kill.
+    pub own_group: bool,
 }
 
 impl Invocation {
@@ -169,12 +171,13 @@ impl Invocation {
             .stdin(Stdio::null())
             .stdout(File::create(&stdout)?)
             .stderr(File::create(&stderr)?)
-            .process_group(0);
+            ;
         Ok(Invocation {
             command,
             stdout,
             stderr,
             deadline: COMMAND_DEADLINE,
+            own_group: true,
         })
     }
 
@@ -207,7 +210,11 @@ impl Invocation {
 
     /// Starts the command and leaves it to the test.
     pub fn spawn(mut self) -> Verdict<Running> {
+        if self.own_group {
+            self.command.process_group(0);
+        }
         let child = self.command.spawn()?;
+        crate::reaper::started(child.id());
         Ok(Running {
             child,
             text: format!("{:?}", self.command).replace('"', ""),

@@ -120,15 +120,10 @@ fn supervise(
 ) -> io::Result<Verdict> {
     fs::create_dir_all(dir)?;
     let log = File::create(dir.join("worker.err"))?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args([
-        "--worker",
-        &test.name,
-        "--tag",
-        tag,
-        "--runtime",
-        &runtime.text,
-    ]);
+    // The payload closes what the suite inherited: no test may see, or blame a runtime for, those descriptors.
+    let mut command = Command::new(payload);
+    command.arg("launch").arg(std::env::current_exe()?);
+    command.args(["--worker", &test.name, "--tag", tag, "--runtime", &runtime.text]);
     command.arg("--dir").arg(dir).arg("--payload").arg(payload);
     if options.systemd {
         command.arg("--systemd-cgroup");

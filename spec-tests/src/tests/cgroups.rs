@@ -45,6 +45,22 @@ impl Context {
         fail(format!("{controller} is not mounted"))
     }
 
+    /// The container's cgroup folder in every hierarchy.
+    pub fn cgroup_dirs(&self, pid: i32) -> Verdict<Vec<PathBuf>> {
+        let text = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+        let table = fs::read_to_string("/proc/self/mountinfo")?;
+        let mut dirs = Vec::new();
+        for mount in crate::inside::parse_mountinfo(&table) {
+            let path = match mount.kind.as_str() {
+                "cgroup2" => crate::inside::cgroup_path(&text, ""),
+                "cgroup" => mount.super_options.iter().filter(|o| *o != "rw").find_map(|o| crate::inside::cgroup_path(&text, o)),
+                _ => None,
+            };
+            dirs.extend(path.map(|path| PathBuf::from(format!("{}{path}", mount.point))));
+        }
+        Ok(dirs)
+    }
+
     /// A file of the container's cgroup.
     pub fn cgroup_file(&self, pid: i32, controller: &str, file: &str) -> Verdict<String> {
         let path = self.cgroup_dir(pid, controller)?.join(file);

@@ -1,6 +1,11 @@
 //! The tests, one file per subject.
 
 mod cgroups;
+mod console;
+mod descriptors;
+mod engines;
+mod errors;
+mod exec;
 mod hooks;
 mod identity;
 mod lifecycle;
@@ -8,9 +13,13 @@ mod mount_options;
 mod mounts;
 mod namespaces;
 mod process;
+mod reliability;
 mod rootfs;
+mod run;
 mod seccomp;
-mod state;
+mod security;
+pub mod sockets;
+pub mod state;
 mod userns;
 
 use crate::table::Table;
@@ -30,5 +39,13 @@ pub fn all() -> Table {
     seccomp::add(&mut table);
     hooks::add(&mut table);
     cgroups::add(&mut table);
+    run::add(&mut table);
+    exec::add(&mut table);
+    console::add(&mut table);
+    descriptors::add(&mut table);
+    engines::add(&mut table);
+    errors::add(&mut table);
+    security::add(&mut table);
+    reliability::add(&mut table);
     table
 }

@@ -168,6 +168,7 @@ impl Holder {
             .stdin(Stdio::null())
             .stdout(fs::File::create(&log)?)
             .spawn()?;
+        crate::reaper::started(child.id());
         let ready = poll_for("the namespace holder", || {
             let text = fs::read_to_string(&log).ok()?;
             (text.contains("ready") || text.contains("\"ok\":false")).then_some(text)
