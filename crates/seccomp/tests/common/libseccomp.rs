@@ -20,6 +20,13 @@ pub struct Answer {
     pub nanoseconds: u64,
 }
 
+impl Drop for Libseccomp {
+    fn drop(&mut self) {
+        // Whether the file is gone is of no consequence for the test.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 impl Libseccomp {
     /// Compiles the C program.
     ///
