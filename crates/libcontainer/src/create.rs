@@ -17,7 +17,7 @@ use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY};
 use kernel::process::{self, CLONE_NEWPID, Limit};
 use kernel::{Errno, io, socket};
 use libcgroups::Cgroup;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -219,7 +219,6 @@ impl Making {
             starter: options.await_command.then_some(&starter),
             hooks: &self.hooks,
             hook_states: &states,
-            close_first: &[self.dir.fd().as_raw_fd()],
             hide: false,
         };
         let spawned = spawn::spawn(&setup);
@@ -381,7 +380,8 @@ pub fn oom_score_adj(pid: i32, value: i64) -> Result<()> {
 /// Raises a hard limit to what the process will set itself, which it cannot once it is in its user namespace or has no capabilities.
 pub fn raise_limit(pid: i32, resource: u32, wanted: Limit) -> Result<()> {
     let what = || format!("raise resource limit {resource} to {}", wanted.hard);
-    let old = process::prlimit(pid, resource, None).during(what)?;
+    // Our own, which it has inherited: asking about another process takes rights that are not needed for this.
+    let old = process::prlimit(0, resource, None).during(what)?;
     if wanted.hard <= old.hard {
         return Ok(());
     }

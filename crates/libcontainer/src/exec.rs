@@ -62,7 +62,8 @@ pub fn exec(container: &Container, wanted: impl FnOnce(&Template) -> Result<spec
     // Shared: a delete waits until this process is in, and then kills it with the others.
     container.dir.lock(false, Instant::now() + LOCK_TIME)?;
     let template = container.dir.load_template()?;
-    let plan = crate::plan::exec::plan(&template, &wanted(&template)?, options.preserve_fds)?;
+    let available = kernel::cred::capget().during(|| "capget".into())?.permitted;
+    let plan = crate::plan::exec::plan(&template, &wanted(&template)?, options.preserve_fds, available)?;
     match (plan.program.process.terminal.is_some(), options.console) {
         (true, ConsoleTarget::None) => {
             return Err(Error::invalid("/terminal", "cannot allocate tty if teu will detach without setting console socket"));
@@ -104,7 +105,6 @@ fn start(container: &Container, plan: &ExecPlan, init: OwnedFd, options: &Option
         starter: None,
         hooks: &hooks,
         hook_states: &states,
-        close_first: &[],
         hide: true,
     };
     let process = match spawn::spawn(&setup) {
@@ -113,7 +113,7 @@ fn start(container: &Container, plan: &ExecPlan, init: OwnedFd, options: &Option
             let slots = std::mem::take(&mut setup.slots);
             drop(setup);
             let entry = cgroup.exec_entry_beside(container.record.pid).map_err(from_cgroups)?;
-            let again = Setup { program: &plan.program, slots, entry, starter: None, hooks: &hooks, hook_states: &states, close_first: &[], hide: true };
+            let again = Setup { program: &plan.program, slots, entry, starter: None, hooks: &hooks, hook_states: &states, hide: true };
             spawn::spawn(&again)?
         }
         other => other?,

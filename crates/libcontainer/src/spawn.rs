@@ -26,8 +26,6 @@ pub struct Setup<'a> {
     pub hooks: &'a Hooks,
     /// The state for hooks: for `creating` and for `created`.
     pub hook_states: &'a [(Vec<u8>, Vec<u8>); 2],
-    /// Descriptors that the container must never see.
-    pub close_first: &'a [RawFd],
     /// Joins a container that is running.
     pub hide: bool,
 }
@@ -76,14 +74,17 @@ pub struct Spawned {
 /// Clones the process. It starts walking its steps at once.
 pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
     let (sync, theirs) = socket::pair().during(|| "socketpair".into())?;
-    let mut close_first = setup.close_first.to_vec();
-    close_first.push(sync.as_raw_fd());
     let (cgroup, tasks): (Option<BorrowedFd<'_>>, &[OwnedFd]) = match setup.entry {
         Entry::Into(dir) => (Some(dir), &[]),
         Entry::Tasks(files) => (None, files),
         Entry::IntoAndTasks(dir, files) => (Some(dir), files),
         Entry::Pid | Entry::None => (None, &[]),
     };
+    let mut keep: Vec<RawFd> = (3..3 + setup.program.process.preserve_fds as RawFd).collect();
+    keep.push(theirs.as_raw_fd());
+    keep.extend(setup.starter.iter().map(|s| s.as_raw_fd()));
+    keep.extend(setup.slots.iter().flatten().chain(tasks).map(|fd| fd.as_raw_fd()));
+    keep.sort_unstable();
     let given = Inheritance {
         program: setup.program,
         slots: &setup.slots,
@@ -92,7 +93,7 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
         starter: setup.starter.map(|s| s.as_fd()),
         hooks: setup.hooks,
         hook_states: setup.hook_states,
-        close_first: &close_first,
+        keep: &keep,
         hide: setup.hide,
     };
     let args = CloneArgs { flags: setup.program.clone_flags, cgroup };

@@ -46,6 +46,8 @@ fn stopped(stop: Stop) -> i32 {
 }
 
 fn run(invocation: &Invocation) -> i32 {
+    // Before anything is opened: what the caller left open is closed, by number.
+    let entered = commands::enter(&invocation.command);
     let mut log = match log::Log::new(&invocation.global) {
         Ok(log) => log,
         Err(error) => {
@@ -53,7 +55,11 @@ fn run(invocation: &Invocation) -> i32 {
             return 1;
         }
     };
-    match commands::run(invocation, &mut log) {
+    let outcome = match entered {
+        Ok(()) => commands::run(invocation, &mut log),
+        Err(error) => Outcome::Failed(error),
+    };
+    match outcome {
         Outcome::Code(code) => {
             log.write_warnings();
             code

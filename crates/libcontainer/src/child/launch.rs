@@ -51,12 +51,16 @@ impl Child<'_> {
         }
     }
 
+    /// From here on the container outlives the command that makes it; should that die before the record is complete, the pair tells.
+    pub(super) fn ready(&mut self) -> Done {
+        process::set_parent_death_signal(0).calling("prctl PR_SET_PDEATHSIG")?;
+        self.parent_death_cleared = true;
+        sync::ready(self.given.sync).calling("sendmsg")
+    }
+
     /// Waits until the parent has recorded the container, then for whoever starts it.
     pub(super) fn await_start(&mut self) -> Done {
         self.await_go()?;
-        // From here on the container outlives the command that made it.
-        process::set_parent_death_signal(0).calling("prctl PR_SET_PDEATHSIG")?;
-        self.parent_death_cleared = true;
         let Some(starter) = self.given.starter else {
             return match sync::receive(self.given.sync).calling("recvmsg")? {
                 Message::Start(_) => Ok(()),

@@ -40,8 +40,8 @@ pub struct Inheritance<'a> {
     pub hooks: &'a Hooks,
     /// The state for hooks, in two halves, for `creating` and for `created`.
     pub hook_states: &'a [(Vec<u8>, Vec<u8>); 2],
-    /// Descriptors that the container must never see, closed first.
-    pub close_first: &'a [RawFd],
+    /// The descriptors that the steps need, sorted. All others, which lead to places of the host, are closed first.
+    pub keep: &'a [RawFd],
     /// Joins a container that is running: nobody there may look into this process.
     pub hide: bool,
 }
@@ -70,9 +70,7 @@ struct Child<'a> {
 
 /// Runs the steps. Never returns: the process becomes the container's program, or reports and exits.
 pub fn run(given: Inheritance<'_>) -> ! {
-    for fd in given.close_first {
-        kernel::io::close_number(*fd);
-    }
+    let _ = kernel::io::close_all_but(given.keep);
     // If the parent dies before the record is complete, so do we.
     let _ = process::set_parent_death_signal(libc::SIGKILL);
     if given.hide {
@@ -161,7 +159,7 @@ impl<'a> Child<'a> {
                 Ok(())
             }
             Op::FindProgram => self.find_program(),
-            Op::Ready => sync::ready(self.given.sync).calling("sendmsg"),
+            Op::Ready => self.ready(),
             Op::AwaitStart => self.await_start(),
             Op::Rlimits => self.rlimits(),
             Op::Release => self.release(),

@@ -40,6 +40,9 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
     let Some(wanted) = &spec.process else {
         return Err(Error::invalid("/process", "a container needs a process"));
     };
+    if spec.annotations.contains_key("") {
+        return Err(Error::invalid("/annotations/", "an annotation must have a key"));
+    }
     let rootfs = rootfs(spec, bundle)?;
     let ns = namespaces::namespaces(linux)?;
     namespaces::check_needs(spec, linux, &ns)?;
@@ -50,6 +53,9 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
     let cgroup = cgroup(spec, linux, &ns, options, host)?;
     warnings.extend(cgroup.warnings().iter().cloned());
     let mut process = process::process(wanted, "/process", options.preserve_fds, &mut warnings)?;
+    if let Some(masks) = process.capabilities.as_mut().filter(|_| !ns.has(CLONE_NEWUSER)) {
+        super::capabilities::clip(masks, host.capabilities, &mut warnings);
+    }
     if let Some(profile) = &linux.seccomp {
         process.seccomp = process::filter(profile, &mut warnings)?;
     }

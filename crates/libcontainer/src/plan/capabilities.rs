@@ -60,6 +60,18 @@ pub fn masks(lists: &Capabilities, warnings: &mut Vec<String>) -> Masks {
     masks
 }
 
+/// Takes away what this process does not have to give. Without a user namespace of its own the container cannot have more than its runtime.
+pub fn clip(masks: &mut Masks, available: u64, warnings: &mut Vec<String>) {
+    let sets = [&mut masks.effective, &mut masks.permitted, &mut masks.inheritable, &mut masks.ambient];
+    let lacking = sets.iter().fold(0, |all, set| all | **set) & !available;
+    for name in names(lacking) {
+        warnings.push(format!("the runtime does not have {name} itself and cannot give it to the container, ignoring"));
+    }
+    for set in sets {
+        *set &= available;
+    }
+}
+
 /// The names in a mask.
 pub fn names(mask: u64) -> Vec<String> {
     caps::all().into_iter().filter(|c| mask & c.bitmask() != 0).map(|c| c.to_string()).collect()
@@ -86,5 +98,9 @@ mod tests {
         assert_eq!(warnings.len(), 2);
         assert!(warnings[0].contains("CAP_TIME_TRAVEL") && warnings[1].contains("CAP_KILL"));
         assert_eq!(names(1 << 5), ["CAP_KILL"]);
+        let mut clipped = masks;
+        clip(&mut clipped, 1, &mut warnings);
+        assert_eq!((clipped.permitted, clipped.bounding), (1, masks.bounding));
+        assert!(warnings[2].contains("CAP_KILL"));
     }
 }

@@ -109,14 +109,18 @@ pub struct ExecPlan {
     pub warnings: Vec<String>,
 }
 
-/// Decides about a process. `wanted` is the document of `exec --process`, or the container's own process changed by flags.
+/// Decides about a process. `wanted` is the document of `exec --process`, or the container's own process changed by flags; `available` are the
+/// capabilities that the runtime may give.
 ///
 /// # Errors
 /// The first field that cannot be what it asks for.
-pub fn plan(template: &Template, wanted: &spec::Process, preserve_fds: u32) -> Result<ExecPlan> {
+pub fn plan(template: &Template, wanted: &spec::Process, preserve_fds: u32, available: u64) -> Result<ExecPlan> {
     let wanted = inherit(template, wanted);
     let mut warnings = Vec::new();
     let mut process = process::process(&wanted, "", preserve_fds, &mut warnings)?;
+    if let Some(masks) = process.capabilities.as_mut().filter(|_| template.kinds & CLONE_NEWUSER == 0) {
+        super::capabilities::clip(masks, available, &mut warnings);
+    }
     process.seccomp = match &template.filter {
         None => None,
         Some(stored) => Some(stored.read().ok_or_else(|| Error::new(crate::Kind::Failed, "the stored seccomp filter is damaged"))?),
@@ -209,6 +213,6 @@ mod tests {
         let got = inherit(&template, &wanted);
         assert_eq!(got.capabilities, template.process.capabilities);
         assert_eq!((got.oom_score_adj, got.no_new_privileges), (Some(5), false));
-        assert_eq!(plan(&template, &spec::Process { cwd: "x".into(), ..wanted }, 0).unwrap_err().pointer(), Some("/cwd"));
+        assert_eq!(plan(&template, &spec::Process { cwd: "x".into(), ..wanted }, 0, u64::MAX).unwrap_err().pointer(), Some("/cwd"));
     }
 }

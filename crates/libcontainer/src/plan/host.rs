@@ -1,6 +1,6 @@
 //! The facts about the host that decisions depend on.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{During, Error, Kind, Result};
 use libcgroups::Layout;
 
 /// What this machine and this process are like.
@@ -12,6 +12,8 @@ pub struct Host {
     pub egid: u32,
     /// Whether this process may write any id map: it has CAP_SETUID and CAP_SETGID in its user namespace.
     pub privileged: bool,
+    /// The capabilities that this process may give: bit n is capability n.
+    pub capabilities: u64,
     /// Its cgroups.
     pub cgroups: Layout,
 }
@@ -24,12 +26,13 @@ impl Host {
     pub fn probe() -> Result<Host> {
         let (euid, egid) = (kernel::cred::euid(), kernel::cred::egid());
         let cgroups = Layout::detect().map_err(|e| Error::new(Kind::Failed, e.to_string()))?;
-        Ok(Host { euid, egid, privileged: euid == 0, cgroups })
+        let capabilities = kernel::cred::capget().during(|| "capget".into())?.permitted;
+        Ok(Host { euid, egid, privileged: euid == 0, capabilities, cgroups })
     }
 
     /// A host for tests of decisions that do not depend on cgroups.
     #[cfg(test)]
     pub fn for_tests(euid: u32, privileged: bool) -> Host {
-        Host { euid, egid: euid, privileged, cgroups: Layout::detect().unwrap() }
+        Host { euid, egid: euid, privileged, capabilities: u64::MAX, cgroups: Layout::detect().unwrap() }
     }
 }

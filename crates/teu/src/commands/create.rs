@@ -1,29 +1,20 @@
 //! `create`: makes a container that waits for its start.
 
 use crate::context;
-use crate::log::{Log, usage};
+use crate::log::Log;
 use libcontainer::console::ConsoleTarget;
 use libcontainer::create::Options;
-use libcontainer::{Result, seal};
+use libcontainer::Result;
 use liboci_cli::{Create, Global};
 use std::path::Path;
 
 /// Runs the command.
 pub fn run(global: &Global, command: &Create, log: &mut Log) -> Result<i32> {
-    enter(command.preserve_fds)?;
     let state_root = context::state_root(global)?;
     let options = options(global, command, &state_root, detached_console(command));
     let created = libcontainer::create::create(&Options { await_command: true, ..options })?;
     log.warn(&created.warnings);
     Ok(0)
-}
-
-/// Seals this program, and closes what the caller left open, before anything else is opened.
-pub fn enter(preserve_fds: u32) -> Result<()> {
-    seal::seal()?;
-    let first = 3u32.checked_add(preserve_fds).and_then(|n| n.checked_add(context::listen_fds()));
-    let first = first.ok_or_else(|| usage("--preserve-fds is too large"))?;
-    kernel::io::close_from(first).map_err(|e| libcontainer::Error::os("close inherited descriptors", e))
 }
 
 /// The terminal of a container that nobody stays with.

@@ -1,7 +1,6 @@
 //! `exec`: one more process in a running container.
 
 use super::container;
-use super::create::enter;
 use crate::context;
 use crate::log::{Log, usage};
 use libcontainer::console::ConsoleTarget;
@@ -12,7 +11,6 @@ use liboci_cli::{Exec, Global};
 
 /// Runs the command. The exit code in the foreground is the process'.
 pub fn run(global: &Global, command: &Exec, log: &mut Log) -> Result<i32> {
-    enter(command.preserve_fds)?;
     // Nobody in the container may look into this process, which is about to go there (CVE-2016-9962).
     let _ = kernel::process::set_dumpable(false);
     let container = container(global, &command.id)?;

@@ -52,6 +52,20 @@ pub fn run(invocation: &Invocation, log: &mut Log) -> Outcome {
     code.map_or_else(Outcome::Failed, Outcome::Code)
 }
 
+/// Prepares commands that enter a container: seals this program, and closes what the caller left open.
+pub fn enter(command: &Command) -> Result<()> {
+    let preserve_fds = match command {
+        Command::Create(c) => c.preserve_fds,
+        Command::Run(c) => c.create.preserve_fds,
+        Command::Exec(c) => c.preserve_fds,
+        _ => return Ok(()),
+    };
+    libcontainer::seal::seal()?;
+    let first = 3u32.checked_add(preserve_fds).and_then(|n| n.checked_add(crate::context::listen_fds()));
+    let first = first.filter(|n| *n < i32::MAX as u32).ok_or_else(|| usage("--preserve-fds is too large"))?;
+    kernel::io::close_from(first).map_err(|e| Error::os("close inherited descriptors", e))
+}
+
 /// The container of that id.
 fn container(global: &Global, id: &str) -> Result<Container> {
     Container::open(&crate::context::state_root(global)?, id)

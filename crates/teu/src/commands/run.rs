@@ -1,6 +1,6 @@
 //! `run`: create and start in one.
 
-use super::create::{detached_console, enter, options};
+use super::create::{detached_console, options};
 use crate::context;
 use crate::log::{Log, usage};
 use libcontainer::Result;
@@ -10,7 +10,6 @@ use liboci_cli::{Global, Run};
 /// Runs the command. The exit code in the foreground is the process'.
 pub fn run(global: &Global, command: &Run, log: &mut Log) -> Result<i32> {
     let create = &command.create;
-    enter(create.preserve_fds)?;
     let state_root = context::state_root(global)?;
     if command.detach {
         let options = options(global, create, &state_root, detached_console(create));
