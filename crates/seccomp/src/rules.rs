@@ -57,7 +57,6 @@ impl<'a> Rules<'a> {
             action,
             profile.default_errno_ret,
             || "/defaultErrnoRet".into(),
-            &mut warnings,
         )?;
         let mut rules = Self {
             default,
@@ -91,7 +90,7 @@ impl<'a> Rules<'a> {
     ) -> Result<(), Error> {
         let entry = &profile.syscalls[rule];
         let pointer = || format!("/syscalls/{rule}/errnoRet");
-        let verdict = verdict(entry.action, entry.errno_ret, pointer, &mut self.warnings)?;
+        let verdict = verdict(entry.action, entry.errno_ret, pointer)?;
         if let Some(arg) = entry.args.iter().position(|arg| arg.index > 5) {
             let message = format!(
                 "{} is not an argument: calls have arguments 0 to 5",
@@ -106,9 +105,8 @@ impl<'a> Rules<'a> {
             check_notify(profile, rule)?;
         }
         if entry.names.is_empty() {
-            self.warnings.push(format!(
-                "ignoring /syscalls/{rule}: it names no system call"
-            ));
+            let pointer = format!("/syscalls/{rule}/names");
+            return Err(Error::new(pointer, "a rule must name at least one system call"));
         }
         for text in &entry.names {
             match Name::find(text) {
@@ -338,16 +336,16 @@ fn verdict(
     action: Action,
     data: Option<u32>,
     pointer: impl Fn() -> String,
-    warnings: &mut Vec<String>,
 ) -> Result<Verdict, Error> {
     let limit = match action {
         Action::Errno => MAX_ERRNO,
         Action::Trace => u16::MAX.into(),
         _ => {
-            if data.is_some() {
-                warnings.push(format!("ignoring {}: {action} returns no errno", pointer()));
-            }
-            return Ok(Verdict::new(action, 0));
+            // config-linux.md: "When the action doesn't support an errno, the runtime MUST print an error and fail".
+            return match data {
+                Some(_) => Err(Error::new(pointer(), format!("{action} returns no errno"))),
+                None => Ok(Verdict::new(action, 0)),
+            };
         }
     };
     match data.unwrap_or(Verdict::DEFAULT_DATA) {
