@@ -49,7 +49,7 @@ impl Layout {
     /// /proc/self/mountinfo is read only where the conventional mount points do not lead to the caller's own cgroups: it lists every mount
     /// of the host, which can be thousands.
     pub fn detect() -> Result<Layout> {
-        let own = read_to_string("/proc/self/cgroup")?;
+        let own = read_to_string(Path::new("/proc/self/cgroup"))?;
         if magic(ROOT) == Some(CGROUP2_SUPER_MAGIC) {
             let own = parse_own(&own)
                 .find(|h| h.id == "0")
@@ -64,11 +64,15 @@ impl Layout {
                 v2: Some(v2),
             });
         }
-        Layout::detect_legacy(&own)
+        Layout::legacy(&own, magic, read_to_string)
     }
 
-    /// v1 and hybrid: each line of /proc/self/cgroup names a hierarchy.
-    fn detect_legacy(own: &str) -> Result<Layout> {
+    /// v1 and hybrid: each line of /proc/self/cgroup names a hierarchy. `magic` tells the type of a file system, `read` reads a file.
+    fn legacy(
+        own: &str,
+        magic: impl Fn(&str) -> Option<i64>,
+        read: impl Fn(&Path) -> Result<String>,
+    ) -> Result<Layout> {
         let mut layout = Layout::default();
         let mut mountinfo = None;
         for h in parse_own(own) {
@@ -79,10 +83,12 @@ impl Layout {
             });
             let found = match conventional {
                 Some(found) => Some(found),
+                // Every kernel lists the v2 tree; where it is not at the usual place it is in nobody's way, and nobody expects it used.
+                None if h.id == "0" => None,
                 None => {
                     let text = match &mut mountinfo {
                         Some(text) => text,
-                        none => none.insert(read_to_string("/proc/self/mountinfo")?),
+                        none => none.insert(read(Path::new("/proc/self/mountinfo"))?),
                     };
                     h.in_mountinfo(text)
                 }
@@ -92,7 +98,7 @@ impl Layout {
                 continue;
             };
             if h.id == "0" {
-                let controllers = read_to_string(mountpoint.join("cgroup.controllers"))?;
+                let controllers = read(&mountpoint.join("cgroup.controllers"))?;
                 let controllers = Some(controllers.split_whitespace().map(str::to_owned).collect());
                 layout.v2 = Some(V2Mount {
                     mountpoint,
@@ -196,17 +202,10 @@ impl<'a> Own<'a> {
             let (root, mountpoint) = (left.next()?, left.next()?);
             let mut right = right.split(' ');
             let (fs, _, options) = (right.next()?, right.next()?, right.next()?);
-            let matches = match fs {
-                "cgroup2" => self.id == "0",
-                "cgroup" => {
-                    self.id != "0"
-                        && self
-                            .subsystems()
-                            .all(|s| options.split(',').any(|o| o == s))
-                }
-                _ => false,
-            };
-            if !matches {
+            let all = self
+                .subsystems()
+                .all(|s| options.split(',').any(|o| o == s));
+            if fs != "cgroup" || !all {
                 return None;
             }
             let own = match root {
@@ -237,8 +236,7 @@ fn magic(path: &str) -> Option<i64> {
 }
 
 /// Reads a small file of a kernel file system.
-fn read_to_string(path: impl AsRef<Path>) -> Result<String> {
-    let path = path.as_ref();
+fn read_to_string(path: &Path) -> Result<String> {
     crate::fs::read(path).map_err(|e| Error::sys(format!("read {}", path.display()), e))
 }
 
@@ -252,4 +250,89 @@ pub(crate) fn path_of<'a>(text: &'a str, controllers: &[String]) -> Option<&'a s
         }
     };
     parse_own(text).find(wanted).map(|own| own.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The layout of a host where these file systems are, and the rest of the paths are not.
+    fn layout(own: &str, v1: &[&str], v2: &[&str], mountinfo: &str) -> Result<Layout> {
+        let magic = |path: &str| match () {
+            () if v1.contains(&path) => Some(CGROUP_SUPER_MAGIC),
+            () if v2.contains(&path) => Some(CGROUP2_SUPER_MAGIC),
+            () => None,
+        };
+        let read = |path: &Path| match path.to_str() {
+            Some("/sys/fs/cgroup/unified/cgroup.controllers") => Ok("hugetlb misc\n".to_owned()),
+            Some("/proc/self/mountinfo") => Ok(mountinfo.to_owned()),
+            _ => panic!("read {}", path.display()),
+        };
+        Layout::legacy(own, magic, read)
+    }
+
+    fn summary(layout: &Layout) -> Vec<String> {
+        layout
+            .v1
+            .iter()
+            .map(|m| format!("{} {} {}", m.options, m.mountpoint.display(), m.own))
+            .collect()
+    }
+
+    #[test]
+    fn joined_named_and_hybrid_hierarchies() {
+        let own = "3:cpu,cpuacct:/a\n2:memory:/\n1:name=systemd:/b\n0::/c\n";
+        let v1 = [
+            "/sys/fs/cgroup/cpu,cpuacct/a",
+            "/sys/fs/cgroup/memory",
+            "/sys/fs/cgroup/systemd/b",
+        ];
+        let pure = layout(own, &v1, &[], "").unwrap();
+        let want = [
+            "cpu,cpuacct /sys/fs/cgroup/cpu,cpuacct /a",
+            "memory /sys/fs/cgroup/memory /",
+            "name=systemd /sys/fs/cgroup/systemd /b",
+        ];
+        assert_eq!(summary(&pure), want);
+        assert_eq!(pure.v2, None);
+        assert!(!pure.is_v2());
+        let hybrid = layout(own, &v1, &["/sys/fs/cgroup/unified/c"], "").unwrap();
+        let v2 = hybrid.v2.unwrap();
+        assert_eq!(
+            (v2.own.as_str(), v2.controllers.unwrap()),
+            ("/c", vec!["hugetlb".to_owned(), "misc".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_controller_alone_in_the_name_of_its_mount() {
+        let one = layout("3:cpu,cpuacct:/\n", &["/sys/fs/cgroup/cpuacct"], &[], "").unwrap();
+        assert_eq!(summary(&one), ["cpu,cpuacct /sys/fs/cgroup/cpuacct /"]);
+    }
+
+    #[test]
+    fn unusual_mounts_are_found_in_mountinfo() {
+        let mountinfo = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n\
+            32 31 0:29 / /my\\040cgroups/mem rw,relatime shared:4 - cgroup cgroup rw,memory\n\
+            33 31 0:30 /docker/x /sys/fs/cgroup/pids ro - cgroup cgroup rw,pids\n";
+        let found = layout(
+            "2:memory:/a\n3:pids:/docker/x/y\n4:cpu:/\n",
+            &[],
+            &[],
+            mountinfo,
+        )
+        .unwrap();
+        assert_eq!(
+            summary(&found),
+            ["memory /my cgroups/mem /a", "pids /sys/fs/cgroup/pids /y"]
+        );
+        // A part of the hierarchy in which the caller is not: of no use.
+        assert!(layout("3:pids:/elsewhere\n", &[], &[], mountinfo).is_err());
+    }
+
+    #[test]
+    fn a_path_outside_the_cgroup_namespace_is_not_followed() {
+        let one = layout("2:memory:/../../x\n", &["/sys/fs/cgroup/memory"], &[], "").unwrap();
+        assert_eq!(summary(&one), ["memory /sys/fs/cgroup/memory /"]);
+    }
 }

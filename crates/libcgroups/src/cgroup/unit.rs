@@ -60,8 +60,8 @@ impl Cgroup {
                 dir.path = format!("{real}{sub}");
             }
             let inside = layout::path_of(&text, &dir.controllers) == Some(&dir.path);
-            super::create::make(dir, made)?;
             if !inside {
+                super::create::make(dir, made)?;
                 let file = dir.join("cgroup.procs");
                 if dir.has("cpuset") {
                     super::create::inherit_cpuset(dir, &[])?;

@@ -7,6 +7,7 @@ mod destroy;
 mod devices;
 mod enter;
 mod freeze;
+mod rootless;
 mod stats;
 mod unit;
 mod update;

@@ -23,7 +23,8 @@ fn user() -> bool {
 fn systemd_runs() -> bool {
     let runs = match user() {
         false => std::path::Path::new("/run/systemd/private").exists(),
-        true => std::env::var("XDG_RUNTIME_DIR").is_ok_and(|d| std::path::Path::new(&d).join("systemd/private").exists()),
+        true => std::env::var("XDG_RUNTIME_DIR")
+            .is_ok_and(|d| std::path::Path::new(&d).join("systemd/private").exists()),
     };
     if !runs {
         eprintln!("skipped: no systemd here");
@@ -53,7 +54,12 @@ struct InUnit {
 }
 
 impl InUnit {
-    fn request(name: &str, json: &str, subgroup: Option<&str>, properties: &[(String, String)]) -> libcgroups::Result<Plan> {
+    fn request(
+        name: &str,
+        json: &str,
+        subgroup: Option<&str>,
+        properties: &[(String, String)],
+    ) -> libcgroups::Result<Plan> {
         let r = resources(json);
         let slice = if user() { "app.slice" } else { "system.slice" };
         let path = format!("{slice}:teu:{name}");
@@ -70,14 +76,24 @@ impl InUnit {
         plan(&Layout::detect().unwrap(), &request)
     }
 
-    fn start(name: &str, json: &str, subgroup: Option<&str>, properties: &[(String, String)]) -> libcgroups::Result<InUnit> {
+    fn start(
+        name: &str,
+        json: &str,
+        subgroup: Option<&str>,
+        properties: &[(String, String)],
+    ) -> libcgroups::Result<InUnit> {
         let plan = InUnit::request(name, json, subgroup, properties)?;
         let mut cgroup = Cgroup::create(&plan, in_time())?;
         assert!(matches!(cgroup.entry(), libcgroups::Entry::Pid));
         let sleeper = Sleeper(clone(CloneArgs::default(), || exit(sleep())).unwrap());
         cgroup.start_unit(&plan, sleeper.0.pid, in_time())?;
         let name = plan.record().unit.unwrap().name;
-        Ok(InUnit { cgroup, plan, name, sleeper })
+        Ok(InUnit {
+            cgroup,
+            plan,
+            name,
+            sleeper,
+        })
     }
 
     fn new(json: &str) -> InUnit {
@@ -85,7 +101,12 @@ impl InUnit {
     }
 
     fn read(&self, file: &str) -> String {
-        let found = self.cgroup.record().dirs.iter().find_map(|d| std::fs::read_to_string(d.full().join(file)).ok());
+        let found = self
+            .cgroup
+            .record()
+            .dirs
+            .iter()
+            .find_map(|d| std::fs::read_to_string(d.full().join(file)).ok());
         found.unwrap_or_default().trim().to_owned()
     }
 }
@@ -104,21 +125,60 @@ fn a_unit_has_the_limits_and_systemd_knows_them() {
         return;
     }
     let _shared = SYSTEMD.read().unwrap();
-    let u = InUnit::new(r#"{"memory":{"limit":67108864},"pids":{"limit":50},"cpu":{"quota":20001,"period":100000,"shares":512,"cpus":"0"}}"#);
+    let u = InUnit::new(
+        r#"{"memory":{"limit":67108864},"pids":{"limit":50},"cpu":{"quota":20001,"period":100000,"shares":512,"cpus":"0"}}"#,
+    );
     for dir in &u.cgroup.record().dirs {
         assert!(u.sleeper.is_in(dir, ""), "{dir:?}");
     }
-    let planned: Vec<_> = u.plan.record().dirs.iter().map(|d| d.path.clone()).collect();
-    let real: Vec<_> = u.cgroup.record().dirs.iter().map(|d| d.path.clone()).collect();
+    let planned: Vec<_> = u
+        .plan
+        .record()
+        .dirs
+        .iter()
+        .map(|d| d.path.clone())
+        .collect();
+    let real: Vec<_> = u
+        .cgroup
+        .record()
+        .dirs
+        .iter()
+        .map(|d| d.path.clone())
+        .collect();
     assert_eq!(planned, real, "the plan said where it would be");
-    let kernel = ["memory.max", "pids.max", "cpu.max", "cpu.weight", "cpuset.cpus"].map(|f| u.read(f));
+    let kernel = [
+        "memory.max",
+        "pids.max",
+        "cpu.max",
+        "cpu.weight",
+        "cpuset.cpus",
+    ]
+    .map(|f| u.read(f));
     assert_eq!(kernel, ["67108864", "50", "21000 100000", "59", "0"]);
-    let systemd = ["MemoryMax", "TasksMax", "CPUQuotaPerSecUSec", "CPUWeight", "AllowedCPUs"].map(|p| show(&u.name, p));
+    let systemd = [
+        "MemoryMax",
+        "TasksMax",
+        "CPUQuotaPerSecUSec",
+        "CPUWeight",
+        "AllowedCPUs",
+    ]
+    .map(|p| show(&u.name, p));
     assert_eq!(systemd, ["67108864", "50", "210ms", "59", "0"]);
 
-    u.cgroup.update(&resources(r#"{"memory":{"limit":33554432},"pids":{"limit":-1}}"#), in_time()).unwrap();
-    assert_eq!(["memory.max", "pids.max"].map(|f| u.read(f)), ["33554432", "max"]);
-    assert_eq!(["MemoryMax", "TasksMax"].map(|p| show(&u.name, p)), ["33554432", "infinity"]);
+    u.cgroup
+        .update(
+            &resources(r#"{"memory":{"limit":33554432},"pids":{"limit":-1}}"#),
+            in_time(),
+        )
+        .unwrap();
+    assert_eq!(
+        ["memory.max", "pids.max"].map(|f| u.read(f)),
+        ["33554432", "max"]
+    );
+    assert_eq!(
+        ["MemoryMax", "TasksMax"].map(|p| show(&u.name, p)),
+        ["33554432", "infinity"]
+    );
 }
 
 #[test]
@@ -127,18 +187,30 @@ fn a_reload_changes_nothing() {
         return;
     }
     let _alone = SYSTEMD.write().unwrap();
-    let u = InUnit::new(r#"{"memory":{"limit":67108864},"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":11,"access":"r"}]}"#);
+    let u = InUnit::new(
+        r#"{"memory":{"limit":67108864},"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":11,"access":"r"}]}"#,
+    );
     let open = |flags| {
         let mut later = Cgroup::open(u.cgroup.record());
         let child = start(later.exec_entry(&[] as &[&str]).unwrap(), || {
-            kernel::file::openat(kernel::file::CWD, c"/dev/kmsg", flags, 0).map_or_else(|e| e.0, |_| 0)
+            kernel::file::openat(kernel::file::CWD, c"/dev/kmsg", flags, 0)
+                .map_or_else(|e| e.0, |_| 0)
         });
-        kernel::process::wait(std::os::fd::AsFd::as_fd(&child.pidfd)).unwrap().status()
+        kernel::process::wait(std::os::fd::AsFd::as_fd(&child.pidfd))
+            .unwrap()
+            .status()
     };
     for command in ["daemon-reload", "daemon-reexec"] {
-        assert_eq!((open(kernel::file::O_RDONLY), open(kernel::file::O_RDWR)), (0, 1));
+        assert_eq!(
+            (open(kernel::file::O_RDONLY), open(kernel::file::O_RDWR)),
+            (0, 1)
+        );
         systemctl(&[command]);
-        assert_eq!((open(kernel::file::O_RDONLY), open(kernel::file::O_RDWR)), (0, 1), "after {command}");
+        assert_eq!(
+            (open(kernel::file::O_RDONLY), open(kernel::file::O_RDWR)),
+            (0, 1),
+            "after {command}"
+        );
         assert_eq!(u.read("memory.max"), "67108864");
         assert_eq!(show(&u.name, "NeedDaemonReload"), "no");
     }
@@ -150,8 +222,20 @@ fn a_subgroup_holds_the_processes() {
         return;
     }
     let _shared = SYSTEMD.read().unwrap();
-    let u = InUnit::start(fresh_path().trim_start_matches('/'), r#"{"pids":{"limit":50}}"#, Some("container"), &[]).unwrap();
-    assert!(u.cgroup.record().dirs.iter().all(|d| d.path.ends_with(".scope/container") && u.sleeper.is_in(d, "")));
+    let u = InUnit::start(
+        fresh_path().trim_start_matches('/'),
+        r#"{"pids":{"limit":50}}"#,
+        Some("container"),
+        &[],
+    )
+    .unwrap();
+    assert!(
+        u.cgroup
+            .record()
+            .dirs
+            .iter()
+            .all(|d| d.path.ends_with(".scope/container") && u.sleeper.is_in(d, ""))
+    );
     assert_eq!(u.read("pids.max"), "50");
     assert_eq!(show(&u.name, "TasksMax"), "50");
 }
@@ -163,12 +247,20 @@ fn properties_of_the_users_own() {
     }
     let _shared = SYSTEMD.read().unwrap();
     let name = fresh_path();
-    let properties = [("TimeoutStopSec".to_owned(), "uint64 7".to_owned()), ("Description".to_owned(), "'mine'".to_owned())];
+    let properties = [
+        ("TimeoutStopSec".to_owned(), "uint64 7".to_owned()),
+        ("Description".to_owned(), "'mine'".to_owned()),
+    ];
     let u = InUnit::start(name.trim_start_matches('/'), "{}", None, &properties).unwrap();
-    assert_eq!(["TimeoutStopUSec", "Description"].map(|p| show(&u.name, p)), ["7s", "mine"]);
+    assert_eq!(
+        ["TimeoutStopUSec", "Description"].map(|p| show(&u.name, p)),
+        ["7s", "mine"]
+    );
     drop(u);
     let wrong = [("Nonsense".to_owned(), "true".to_owned())];
-    let e = InUnit::start(name.trim_start_matches('/'), "{}", None, &wrong).map(drop).unwrap_err();
+    let e = InUnit::start(name.trim_start_matches('/'), "{}", None, &wrong)
+        .map(drop)
+        .unwrap_err();
     assert!(e.to_string().contains("Nonsense"), "{e}");
 }
 
@@ -182,7 +274,11 @@ fn a_name_in_use_is_an_error_and_the_other_unit_stays() {
     let name = name.trim_start_matches('/');
     let u = InUnit::start(name, "{}", None, &[]).unwrap();
     let e = InUnit::start(name, "{}", None, &[]).map(drop).unwrap_err();
-    assert!(e.to_string().starts_with(&format!("start unit teu-{name}.scope: ")), "{e}");
+    assert!(
+        e.to_string()
+            .starts_with(&format!("start unit teu-{name}.scope: ")),
+        "{e}"
+    );
     assert_eq!(show(&u.name, "ActiveState"), "active");
 }
 
