@@ -124,9 +124,9 @@ pub fn close_from(first: u32) -> Result<()> {
     }
 }
 
-/// Closes every descriptor from 3 on but those in `keep`, under the contract of [`close_from`]. `keep` must be sorted.
-pub fn close_all_but(keep: &[RawFd]) -> Result<()> {
-    let mut next = 3;
+/// Closes every descriptor from `first` on but those in `keep`, under the contract of [`close_from`]. `keep` must be sorted.
+pub fn close_all_but(first: u32, keep: &[RawFd]) -> Result<()> {
+    let mut next = first;
     for fd in keep {
         let fd = *fd as u32;
         if fd > next {

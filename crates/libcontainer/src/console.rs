@@ -26,7 +26,13 @@ impl ConsoleTarget<'_> {
                 send_fd(path, format!("/dev/pts/{number}").as_bytes(), master.as_fd())?;
                 Ok(None)
             }
-            ConsoleTarget::Keep => Ok(Some(master)),
+            ConsoleTarget::Keep => {
+                // The user's own terminal turns line ends into two characters already; this comes before the program prints its first.
+                if let Ok(attributes) = kernel::tty::attributes(master.as_fd()) {
+                    let _ = kernel::tty::set_attributes(master.as_fd(), attributes.without_onlcr());
+                }
+                Ok(Some(master))
+            }
             ConsoleTarget::None => Err(Error::new(Kind::Failed, "a terminal came that nobody has asked for")),
         }
     }

@@ -12,7 +12,7 @@ use crate::spec::Spec;
 use crate::spec::state_document::StateDocument;
 use crate::state::{Phase, Record, START_SOCKET, StateDir};
 use crate::sync::Message;
-use crate::{listener, pidfile, proc, spec};
+use crate::{listener, notify, pidfile, proc, spec};
 use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY};
 use kernel::process::{self, CLONE_NEWPID, Limit};
 use kernel::{Errno, io, socket};
@@ -51,6 +51,8 @@ pub struct Options<'a> {
     pub preserve_fds: u32,
     /// Of these, how many came by socket activation (sd_listen_fds(3)).
     pub listen_fds: u32,
+    /// The caller wants to know when the program is ready (sd_notify(3)).
+    pub notify_socket: Option<&'a Path>,
     /// Who makes the cgroup.
     pub cgroup_driver: libcgroups::Driver,
     /// The caller is not root of the host.
@@ -113,6 +115,9 @@ pub fn decide(options: &Options<'_>) -> Result<(Spec, Plan, PathBuf)> {
             process.env.push("LISTEN_PID=1".into());
         }
     }
+    if options.notify_socket.is_some() {
+        add_notify_socket(&mut spec, options);
+    }
     let host = Host::probe()?;
     let choices = plan::Options {
         id: options.id,
@@ -124,6 +129,21 @@ pub fn decide(options: &Options<'_>) -> Result<(Spec, Plan, PathBuf)> {
     };
     let plan = plan::plan(&spec, &bundle, &choices, &host)?;
     Ok((spec, plan, bundle))
+}
+
+/// The container's own socket for readiness, in a directory of the state that is mounted read-only.
+fn add_notify_socket(spec: &mut Spec, options: &Options<'_>) {
+    let source = options.state_root.join(options.id).join("notify");
+    spec.mounts.push(spec::Mount {
+        destination: notify::INSIDE.into(),
+        r#type: Some("bind".into()),
+        source: Some(source.to_string_lossy().into_owned()),
+        options: ["bind", "ro", "nosuid", "nodev", "noexec"].map(String::from).to_vec(),
+        ..spec::Mount::default()
+    });
+    if let Some(process) = &mut spec.process {
+        process.env.push(notify::VARIABLE.into());
+    }
 }
 
 /// Makes a container up to the point where it only waits for its start.
@@ -202,7 +222,7 @@ impl Making {
         &mut self,
         options: &Options<'_>,
         template: &Template,
-        slots: Vec<Option<OwnedFd>>,
+        mut slots: Vec<Option<OwnedFd>>,
         pid_file: &mut Option<pidfile::PidFile>,
     ) -> Result<()> {
         // Record before act: from here on the cgroup can be found and removed.
@@ -210,6 +230,10 @@ impl Making {
         let cgroup = Cgroup::create(&self.plan.cgroup, Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
         self.warnings.extend(cgroup.warnings().iter().cloned());
         self.record.cgroup = cgroup.record().clone();
+        if options.notify_socket.is_some() {
+            notify::prepare(&self.dir)?;
+            spawn::open_missing(&self.plan.program.slots, &mut slots)?;
+        }
         let starter = socket::unix(socket::SOCK_DGRAM).during(|| "make the start socket".into())?;
         let states = [self.state("creating").hook_parts(), self.state("created").hook_parts()];
         let setup = Setup {

@@ -1,6 +1,7 @@
 //! Staying with a process: copying its terminal, passing signals on, waiting for its end.
 
 use crate::error::{During, Result};
+use crate::notify::Relay;
 use kernel::process::{self, Child, Exit, SignalSet};
 use kernel::{Errno, io, tty};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -44,10 +45,6 @@ struct Terminal {
 
 impl Terminal {
     fn new(master: OwnedFd) -> Terminal {
-        // Raw mode on our side leaves line ends to the container's side; without this, each would become two characters.
-        if let Ok(attributes) = tty::attributes(master.as_fd()) {
-            let _ = tty::set_attributes(master.as_fd(), attributes.without_onlcr());
-        }
         let terminal = Terminal { master, raw: RawMode::enter(), input: true, pending: Vec::new() };
         terminal.resize();
         let _ = io::set_nonblocking(terminal.master.as_fd(), true);
@@ -90,8 +87,8 @@ impl Terminal {
 
 /// Waits for the end of a process; meanwhile copies its terminal and passes signals on to it. Orphans that come to us as their subreaper are reaped.
 ///
-/// `signals` is from [`hold_signals`].
-pub fn stay(child: &Child, terminal: Option<OwnedFd>, signals: &OwnedFd) -> Result<Exit> {
+/// `signals` is from [`hold_signals`]; `relay` passes readiness on.
+pub fn stay(child: &Child, terminal: Option<OwnedFd>, signals: &OwnedFd, relay: Option<&Relay>) -> Result<Exit> {
     let mut terminal = terminal.map(Terminal::new);
     loop {
         let master = terminal.as_ref().map(|t| t.master.as_fd());
@@ -102,6 +99,7 @@ pub fn stay(child: &Child, terminal: Option<OwnedFd>, signals: &OwnedFd) -> Resu
             io::poll_entry(Some(signals.as_fd()), libc::POLLIN),
             io::poll_entry(master, libc::POLLIN | if waiting { libc::POLLOUT } else { 0 }),
             io::poll_entry(reading.then_some(io::STDIN), libc::POLLIN),
+            io::poll_entry(relay.map(Relay::fd), libc::POLLIN),
         ];
         io::poll(&mut set, None).during(|| "poll".into())?;
         if let Some(t) = &mut terminal {
@@ -114,6 +112,10 @@ pub fn stay(child: &Child, terminal: Option<OwnedFd>, signals: &OwnedFd) -> Resu
             if set[2].revents & (libc::POLLIN | libc::POLLHUP | libc::POLLERR) != 0 && !t.show() {
                 terminal = None;
             }
+        }
+        if let Some(relay) = relay.filter(|_| set[4].revents != 0) {
+            // A manager that does not listen any more is no reason to leave the process alone.
+            let _ = relay.pass_on(child.pid);
         }
         if set[1].revents != 0 {
             pass_signals(child, terminal.as_ref(), signals)?;

@@ -12,6 +12,7 @@ pub mod hooks;
 mod idmap;
 pub mod lifecycle;
 mod listener;
+pub mod notify;
 mod pidfile;
 pub mod plan;
 mod proc;

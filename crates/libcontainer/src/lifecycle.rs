@@ -3,6 +3,7 @@
 use crate::create::CGROUP_TIME;
 use crate::error::{During, Error, Kind, Result, from_cgroups};
 use crate::hooks::Hooks;
+use crate::notify::Relay;
 use crate::plan::HookPoint;
 use crate::spec::state_document::{StateDocument, StateOutput};
 use crate::spec::SPEC_VERSION;
@@ -154,11 +155,11 @@ impl Container {
         self.record.hooks.as_ref().map_or_else(|| Ok(Hooks::default()), Hooks::new)
     }
 
-    /// Starts the program of a created container, and returns when it runs.
+    /// Starts the program of a created container, and returns when it runs; with a notify socket, when it says that it is ready.
     ///
     /// # Errors
     /// [`Kind::WrongState`] unless it is created; why execve failed; a poststart hook that failed, after which the container is stopped.
-    pub fn start(&self) -> Result<()> {
+    pub fn start(&self, notify_socket: Option<&Path>) -> Result<()> {
         let refuse = |why: &'static str| Err(Error::new(Kind::WrongState, why));
         self.dir.lock(false, Instant::now() + LOCK_TIME)?;
         if self.record.phase == Phase::Creating {
@@ -174,6 +175,7 @@ impl Container {
         if self.cgroup().frozen().map_err(from_cgroups)? {
             return refuse("cannot start a paused container");
         }
+        let relay = notify_socket.map(|path| Relay::open(&self.dir, path)).transpose()?.flatten();
         let (answer, theirs) = socket::pair().during(|| "socketpair".into())?;
         sync::start(socket.as_fd(), Some(theirs.as_fd())).during(|| "wake the container's process".into())?;
         drop(theirs);
@@ -189,7 +191,11 @@ impl Container {
         let state = self.document("running").hook_parts();
         spawn::run_hooks(&hooks, HookPoint::Poststart, &state, Some(self.record.pid)).inspect_err(|_| {
             let _ = self.kill(libc::SIGKILL, true);
-        })
+        })?;
+        match relay {
+            Some(relay) => relay.wait(self.record.pid, || self.is_alive().unwrap_or(false)),
+            None => Ok(()),
+        }
     }
 
     /// Sends a signal to the first process, or to all.

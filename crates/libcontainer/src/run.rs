@@ -4,6 +4,7 @@ use crate::create::{Created, Options, create};
 use crate::error::{During, Error, Kind, Result};
 use crate::foreground;
 use crate::lifecycle::{NotStarted, await_exec, clean_up};
+use crate::notify::Relay;
 use crate::plan::HookPoint;
 use crate::spec::state_document::StateDocument;
 use crate::{report, spawn, sync};
@@ -18,7 +19,17 @@ use std::os::fd::{AsFd, OwnedFd};
 pub fn detached(options: &Options<'_>) -> Result<Vec<String>> {
     let mut created = create(options)?;
     let warnings = std::mem::take(&mut created.warnings);
-    start(created).map(|_| warnings)
+    let relay = relay(&created, options)?;
+    let created = start(created)?;
+    if let Some(relay) = relay {
+        let pidfd = created.process.child.pidfd.as_fd();
+        relay.wait(created.record.pid, || kernel::process::pidfd_send_signal(pidfd, 0).is_ok())?;
+    }
+    Ok(warnings)
+}
+
+fn relay(created: &Created, options: &Options<'_>) -> Result<Option<Relay>> {
+    options.notify_socket.map(|path| Relay::open(&created.dir, path)).transpose().map(Option::flatten)
 }
 
 /// Makes and starts a container, stays with its process, and removes it at the end unless `keep` is set.
@@ -30,8 +41,9 @@ pub fn foreground(options: &Options<'_>, keep: bool, warn: impl FnOnce(&[String]
     let mut created = create(options)?;
     warn(&created.warnings);
     let terminal = created.terminal.take();
+    let relay = relay(&created, options)?;
     let created = start(created)?;
-    let exit = foreground::stay(&created.process.child, terminal, &signals)?;
+    let exit = foreground::stay(&created.process.child, terminal, &signals, relay.as_ref())?;
     if !keep {
         // Between the end of the process and now nobody else may have removed it: the lock says so.
         remove(created)?;

@@ -38,6 +38,14 @@ pub fn open_slots(slots: &[Slot]) -> Result<Vec<Option<OwnedFd>>> {
     slots.iter().map(|slot| open_slot(slot).map_err(|e| e.field(slot.field.clone()))).collect()
 }
 
+/// Opens those that could not be opened before.
+pub fn open_missing(slots: &[Slot], opened: &mut [Option<OwnedFd>]) -> Result<()> {
+    for (slot, fd) in slots.iter().zip(opened).filter(|(_, fd)| fd.is_none()) {
+        *fd = open_slot(slot).map_err(|e| e.field(slot.field.clone()))?;
+    }
+    Ok(())
+}
+
 fn open_slot(slot: &Slot) -> Result<Option<OwnedFd>> {
     match &slot.what {
         SlotKind::Namespace { path, kind } => {
@@ -80,8 +88,7 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
         Entry::IntoAndTasks(dir, files) => (Some(dir), files),
         Entry::Pid | Entry::None => (None, &[]),
     };
-    let mut keep: Vec<RawFd> = (3..3 + setup.program.process.preserve_fds as RawFd).collect();
-    keep.push(theirs.as_raw_fd());
+    let mut keep: Vec<RawFd> = vec![theirs.as_raw_fd()];
     keep.extend(setup.starter.iter().map(|s| s.as_raw_fd()));
     keep.extend(setup.slots.iter().flatten().chain(tasks).map(|fd| fd.as_raw_fd()));
     keep.sort_unstable();

@@ -56,3 +56,8 @@ pub fn listen_fds() -> u32 {
         _ => 0,
     }
 }
+
+/// Where the caller wants to hear that the program is ready (sd_notify(3)). Abstract addresses are not passed on.
+pub fn notify_socket() -> Option<PathBuf> {
+    std::env::var_os("NOTIFY_SOCKET").map(PathBuf::from).filter(|path| path.is_absolute())
+}

@@ -55,6 +55,11 @@ impl Child<'_> {
     pub(super) fn ready(&mut self) -> Done {
         process::set_parent_death_signal(0).calling("prctl PR_SET_PDEATHSIG")?;
         self.parent_death_cleared = true;
+        // While it waits, the process holds nothing of the host.
+        match self.given.starter {
+            Some(starter) => self.close_all_but(&[self.given.sync, starter])?,
+            None => self.close_all_but(&[self.given.sync])?,
+        }
         sync::ready(self.given.sync).calling("sendmsg")
     }
 

@@ -17,8 +17,8 @@ use crate::hooks::{self, Hooks};
 use crate::plan::{HookPoint, Op, Program, Step};
 use crate::root::{PATH_MAX, Root};
 use crate::sync::{self, Calling, Facts, Fault, Message, STAGE, Text};
-use kernel::{Errno, process};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use kernel::{Errno, io, process};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// What a step gives back.
 type Done = Result<(), Fault>;
@@ -70,7 +70,7 @@ struct Child<'a> {
 
 /// Runs the steps. Never returns: the process becomes the container's program, or reports and exits.
 pub fn run(given: Inheritance<'_>) -> ! {
-    let _ = kernel::io::close_all_but(given.keep);
+    let _ = io::close_all_but(3 + given.program.process.preserve_fds, given.keep);
     // If the parent dies before the record is complete, so do we.
     let _ = process::set_parent_death_signal(libc::SIGKILL);
     if given.hide {
@@ -167,6 +167,19 @@ impl<'a> Child<'a> {
             Op::Seccomp => self.seccomp(),
             Op::Exec => self.exec(),
         }
+    }
+
+    /// Closes everything above standard error but these and what the program inherits. Steps that follow must not use anything else.
+    fn close_all_but(&mut self, keep: &[BorrowedFd<'_>]) -> Done {
+        std::mem::forget((self.root.take(), self.directory.take(), self.mask.take(), self.null.take()));
+        let preserved = 3 + self.given.program.process.preserve_fds as i32;
+        let mut numbers = [0; 4];
+        for (number, fd) in numbers.iter_mut().zip(keep) {
+            *number = fd.as_raw_fd();
+        }
+        let numbers = &mut numbers[..keep.len()];
+        numbers.sort_unstable();
+        io::close_all_but(preserved as u32, numbers).calling("close_range")
     }
 
     /// Waits for [`Message::Go`]. When the parent has died nobody wants this container any more.

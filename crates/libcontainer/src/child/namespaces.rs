@@ -40,7 +40,8 @@ impl Child<'_> {
     /// The stage's last step: the real process is born as its sibling, a child of the runtime.
     pub(super) fn spawn(&mut self, flags: i32) -> Done {
         if self.given.hide {
-            self.keep_little()?;
+            // What is born next is visible in a container that is running, and who may trace it could walk its descriptors: no directories.
+            self.close_all_but(&[self.given.sync])?;
         }
         let args = CloneArgs { flags: flags | CLONE_PARENT, cgroup: None };
         let steps = &self.given.program.steps;
@@ -50,22 +51,6 @@ impl Child<'_> {
         })
         .calling("clone3")?;
         sync::spawned(self.given.sync, child.pid, child.pidfd.as_fd()).calling("sendmsg")
-    }
-
-    /// What is born next is visible in a container that is running, and who may trace it could walk its descriptors: it keeps no directory.
-    fn keep_little(&self) -> Done {
-        use std::os::fd::AsRawFd;
-        let first = 3 + self.given.program.process.preserve_fds as i32;
-        let mut keep = [0; 64];
-        let count = self.given.program.process.preserve_fds.min(62) as usize;
-        for (i, slot) in keep[..count].iter_mut().enumerate() {
-            *slot = 3 + i as i32;
-        }
-        keep[count] = self.given.sync.as_raw_fd();
-        if keep[count] < first || count < self.given.program.process.preserve_fds as usize {
-            return Err(Fault::new("close_range", Errno::EMFILE));
-        }
-        io::close_all_but(&keep[..=count]).calling("close_range")
     }
 }
 

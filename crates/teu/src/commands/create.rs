@@ -12,6 +12,8 @@ use std::path::Path;
 pub fn run(global: &Global, command: &Create, log: &mut Log) -> Result<i32> {
     let state_root = context::state_root(global)?;
     let options = options(global, command, &state_root, detached_console(command));
+    let notify_socket = context::notify_socket();
+    let options = Options { notify_socket: notify_socket.as_deref(), ..options };
     let created = libcontainer::create::create(&Options { await_command: true, ..options })?;
     log.warn(&created.warnings);
     Ok(0)
@@ -37,6 +39,7 @@ pub fn options<'a>(global: &Global, command: &'a Create, state_root: &'a Path, c
         no_new_keyring: command.no_new_keyring,
         preserve_fds: command.preserve_fds,
         listen_fds: context::listen_fds(),
+        notify_socket: None,
         cgroup_driver: context::driver(global),
         rootless: context::rootless(global),
     }

@@ -50,7 +50,7 @@ pub fn run(global: &Global, command: &Exec, log: &mut Log) -> Result<i32> {
         Some(signals) => {
             log.write_warnings();
             let terminal = running.terminal.take();
-            Ok(foreground::stay(&running.process.child, terminal, &signals)?.status())
+            Ok(foreground::stay(&running.process.child, terminal, &signals, None)?.status())
         }
     }
 }

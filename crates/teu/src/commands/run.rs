@@ -5,14 +5,17 @@ use crate::context;
 use crate::log::{Log, usage};
 use libcontainer::Result;
 use libcontainer::console::ConsoleTarget;
+use libcontainer::create::Options;
 use liboci_cli::{Global, Run};
 
 /// Runs the command. The exit code in the foreground is the process'.
 pub fn run(global: &Global, command: &Run, log: &mut Log) -> Result<i32> {
     let create = &command.create;
     let state_root = context::state_root(global)?;
+    let notify_socket = context::notify_socket();
+    let notify_socket = notify_socket.as_deref();
     if command.detach {
-        let options = options(global, create, &state_root, detached_console(create));
+        let options = Options { notify_socket, ..options(global, create, &state_root, detached_console(create)) };
         log.warn(&libcontainer::run::detached(&options)?);
         return Ok(0);
     }
@@ -23,7 +26,7 @@ pub fn run(global: &Global, command: &Run, log: &mut Log) -> Result<i32> {
         // Processes that outlive the container's first one come to us, and do not stay behind as zombies.
         let _ = kernel::process::set_subreaper(true);
     }
-    let options = options(global, create, &state_root, ConsoleTarget::Keep);
+    let options = Options { notify_socket, ..options(global, create, &state_root, ConsoleTarget::Keep) };
     let exit = libcontainer::run::foreground(&options, command.keep, |warnings| {
         log.warn(warnings);
         log.write_warnings();
