@@ -41,6 +41,7 @@ const PROG_LOAD: libc::c_int = 5;
 const PROG_ATTACH: libc::c_int = 8;
 const PROG_DETACH: libc::c_int = 9;
 const PROG_GET_FD_BY_ID: libc::c_int = 13;
+const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const PROG_QUERY: libc::c_int = 16;
 const PROG_TYPE_CGROUP_DEVICE: u32 = 15;
 const ATTACH_CGROUP_DEVICE: u32 = 6;
@@ -84,15 +85,23 @@ struct Query {
     padding: u32,
 }
 
+/// `union bpf_attr` of `BPF_OBJ_GET_INFO_BY_FD`.
+#[repr(C)]
+struct GetInfo {
+    fd: u32,
+    len: u32,
+    info: u64,
+}
+
 fn bpf<T>(command: libc::c_int, attr: &mut T) -> libc::c_long {
     // SAFETY: attr is one of the structures above, which lay out the part of `union bpf_attr` that `command` uses, and its size is passed.
     unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) }
 }
 
-/// Loads a program of type `BPF_PROG_TYPE_CGROUP_DEVICE`.
+/// Loads a program of type `BPF_PROG_TYPE_CGROUP_DEVICE`. `name`: letters, digits, `_` and `.`, padded with NUL.
 ///
 /// EPERM without CAP_BPF or CAP_SYS_ADMIN in the initial user namespace; before kernel 5.11 also when RLIMIT_MEMLOCK is too small.
-pub fn load_device_program(code: &[Insn]) -> Result<OwnedFd> {
+pub fn load_device_program(code: &[Insn], name: [u8; 16]) -> Result<OwnedFd> {
     let mut attr = Load {
         prog_type: PROG_TYPE_CGROUP_DEVICE,
         insn_cnt: code.len() as u32,
@@ -103,7 +112,7 @@ pub fn load_device_program(code: &[Insn]) -> Result<OwnedFd> {
         log_buf: 0,
         kern_version: 0,
         prog_flags: 0,
-        name: *b"devices\0\0\0\0\0\0\0\0\0",
+        name,
     };
     // The kernel answers EAGAIN when a signal interrupts the verifier.
     for _ in 0..4 {
@@ -160,4 +169,15 @@ pub fn query_device_programs(cgroup: BorrowedFd<'_>, ids: &mut [u32]) -> Result<
 pub fn program_by_id(id: u32) -> Result<OwnedFd> {
     let mut attr = [id, 0, 0];
     owned(bpf(PROG_GET_FD_BY_ID, &mut attr))
+}
+
+/// The name that a program was loaded with, padded with NUL.
+pub fn program_name(program: BorrowedFd<'_>) -> Result<[u8; 16]> {
+    // `struct bpf_prog_info` as far as the name, which follows 64 bytes of numbers.
+    let mut info = [0u8; 80];
+    let mut attr = GetInfo { fd: program.as_raw_fd() as u32, len: info.len() as u32, info: info.as_mut_ptr() as u64 };
+    check(bpf(OBJ_GET_INFO_BY_FD, &mut attr))?;
+    let mut name = [0; 16];
+    name.copy_from_slice(&info[64..]);
+    Ok(name)
 }

@@ -5,10 +5,13 @@ use crate::error::{Error, Result};
 use crate::fs;
 use crate::plan::RecordedDir;
 use kernel::{Errno, io};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 const FIELD: &str = "/linux/resources/devices";
+
+/// Tells our program from systemd's, which stays beside it.
+const NAME: [u8; 16] = *b"teu_devices\0\0\0\0\0";
 
 /// Writes the policy to a v1 cgroup: one denial (or allowance) of everything, then the exceptions through one descriptor.
 pub(super) fn write_v1(dir: &RecordedDir, policy: &Policy) -> Result<()> {
@@ -67,15 +70,15 @@ pub(super) fn change_v1(dir: &RecordedDir, policy: &Policy) -> Result<()> {
 
 /// Loads the policy as an eBPF program and attaches it to a v2 cgroup.
 ///
-/// A fresh cgroup has no program of its own. Otherwise the one that is there is replaced in one step; several, which somebody else must have
-/// attached, are detached once the new one is in force, so that there is no moment without control.
+/// A fresh cgroup has no program of its own. Otherwise ours is replaced in one step; several, which nobody should have attached, are detached
+/// once the new one is in force, so that there is no moment without control. Programs of others (systemd's) stay: all must allow an access.
 pub(super) fn attach(path: &Path, dir: &OwnedFd, policy: &Policy, fresh: bool) -> Result<()> {
     let failed = |what: &str| {
         let message = format!("{what} the device program of {}", path.display());
         move |e| Error::sys(message, e).with_field(FIELD)
     };
     let code = bpf::program(policy)?;
-    let new = kernel::bpf::load_device_program(&code).map_err(|e| match e {
+    let new = kernel::bpf::load_device_program(&code, NAME).map_err(|e| match e {
         Errno::EPERM => failed("load")(e).with_hint(
             "control of devices on cgroup v2 needs CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN",
         ),
@@ -101,20 +104,24 @@ pub(super) fn attach(path: &Path, dir: &OwnedFd, policy: &Policy, fresh: bool) -
     Ok(())
 }
 
-/// The programs of this very cgroup. One that goes away while we ask is none.
-pub(super) fn attached(dir: std::os::fd::BorrowedFd<'_>) -> kernel::Result<Vec<OwnedFd>> {
+/// Our programs on this very cgroup. One that goes away while we ask is none.
+fn attached(dir: BorrowedFd<'_>) -> kernel::Result<Vec<OwnedFd>> {
     let mut ids = [0; 64];
     let count = kernel::bpf::query_device_programs(dir, &mut ids)?;
-    let programs = ids[..count]
-        .iter()
-        .filter_map(|id| match kernel::bpf::program_by_id(*id) {
-            Err(Errno::ENOENT) => None,
-            other => Some(other),
-        });
-    programs.collect()
+    let mut ours = Vec::new();
+    for id in &ids[..count] {
+        match kernel::bpf::program_by_id(*id) {
+            Ok(program) if kernel::bpf::program_name(program.as_fd())? == NAME => {
+                ours.push(program)
+            }
+            Ok(_) | Err(Errno::ENOENT) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(ours)
 }
 
-/// Detaches every program of this very cgroup.
+/// Detaches our programs from this very cgroup.
 pub(super) fn detach_all(path: &Path, dir: &OwnedFd) -> Result<()> {
     let failed = |e| {
         Error::sys(
