@@ -75,7 +75,11 @@ pub fn exec(container: &Container, wanted: impl FnOnce(&Template) -> Result<spec
     }
     let pid_file = options.pid_file.map(pidfile::PidFile::prepare).transpose()?;
     let init = container.pidfd()?;
-    let mut running = start(container, &plan, init, options)?;
+    let mut slots = vec![Some(init)];
+    if template.chrooted {
+        slots.push(Some(root_of(container.record.pid)?));
+    }
+    let mut running = start(container, &plan, slots, options)?;
     if let Err(e) = finish(&running, pid_file, options) {
         running.process.kill();
         return Err(e);
@@ -85,7 +89,14 @@ pub fn exec(container: &Container, wanted: impl FnOnce(&Template) -> Result<spec
     Ok(running)
 }
 
-fn start(container: &Container, plan: &ExecPlan, init: OwnedFd, options: &Options<'_>) -> Result<Running> {
+/// The root directory of a process, whose pidfd is open already.
+fn root_of(pid: i32) -> Result<OwnedFd> {
+    let path = format!("/proc/{pid}/root");
+    let c_path = crate::plan::c_string(&path, String::new)?;
+    file::openat(CWD, &c_path, file::O_PATH | file::O_DIRECTORY, 0).during(|| format!("open {path}"))
+}
+
+fn start(container: &Container, plan: &ExecPlan, slots: Vec<Option<OwnedFd>>, options: &Options<'_>) -> Result<Running> {
     if let Some(cpus) = &plan.initial_affinity {
         sched::set_affinity(0, cpus).map_err(|e| Error::os("set the initial CPU affinity", e).field("/execCPUAffinity/initial"))?;
     }
@@ -100,7 +111,7 @@ fn start(container: &Container, plan: &ExecPlan, init: OwnedFd, options: &Option
     let hooks = Hooks::default();
     let mut setup = Setup {
         program: &plan.program,
-        slots: vec![Some(init)],
+        slots,
         entry: cgroup.entry(),
         starter: None,
         hooks: &hooks,

@@ -136,7 +136,7 @@ impl<'a> Child<'a> {
             Op::PivotRoot { old_is_shared } => self.pivot_root(*old_is_shared),
             Op::MoveRoot => self.move_root(),
             Op::Chroot => self.chroot(),
-            Op::EnterRoot => self.enter_root(),
+            Op::EnterRoot { slot } => self.enter_root(*slot),
             Op::RootPropagation { flags } => rootfs::propagation(*flags),
             Op::Hostname { name } => process::set_hostname(name.to_bytes()).calling("sethostname"),
             Op::Domainname { name } => process::set_domainname(name.to_bytes()).calling("setdomainname"),

@@ -40,8 +40,14 @@ impl Child<'_> {
     /// The stage's last step: the real process is born as its sibling, a child of the runtime.
     pub(super) fn spawn(&mut self, flags: i32) -> Done {
         if self.given.hide {
-            // What is born next is visible in a container that is running, and who may trace it could walk its descriptors: no directories.
-            self.close_all_but(&[self.given.sync])?;
+            // What is born next is visible in a container that is running, and who may trace it could walk its descriptors: it keeps no directory but
+            // the container's own root.
+            let root = self.root.take();
+            match &root {
+                Some(root) => self.close_all_but(&[self.given.sync, root.fd()])?,
+                None => self.close_all_but(&[self.given.sync])?,
+            }
+            self.root = root;
         }
         let args = CloneArgs { flags: flags | CLONE_PARENT, cgroup: None };
         let steps = &self.given.program.steps;

@@ -102,8 +102,12 @@ impl Child<'_> {
         file::chdir(c"/").calling("chdir /")
     }
 
-    /// After joining a running container's namespaces, its root is `/`.
-    pub(super) fn enter_root(&mut self) -> Done {
+    /// After joining a running container's namespaces, its root is `/`. A container that was only chrooted has its root elsewhere.
+    pub(super) fn enter_root(&mut self, slot: Option<usize>) -> Done {
+        if let Some(fd) = self.slot(slot) {
+            file::fchdir(fd).calling("fchdir")?;
+            file::chroot_here().calling("chroot")?;
+        }
         let root = file::openat(CWD, c"/", O_RDONLY | O_DIRECTORY, 0).calling("open /")?;
         self.root = Some(Root::new(root));
         Ok(())

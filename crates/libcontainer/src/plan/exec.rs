@@ -31,6 +31,9 @@ pub struct Template {
     kinds: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     keyring: Option<String>,
+    /// Its root directory is not that of its mount namespace.
+    #[serde(default)]
+    pub chrooted: bool,
 }
 
 /// A compiled filter as text: eight bytes an instruction, in hexadecimal.
@@ -86,6 +89,7 @@ impl Template {
             groups_denied: plan.id_maps.as_ref().is_some_and(|m| m.deny_setgroups),
             keep_groups: assemble::keeps_groups(&spec.annotations),
             kinds: ns.joins.iter().fold(ns.new, |kinds, j| kinds | j.kind),
+            chrooted: plan.program.steps.iter().any(|s| matches!(s.op, Op::Chroot)),
             keyring: (!no_new_keyring).then(|| format!("_ses.{}", plan.id)),
         })
     }
@@ -99,7 +103,7 @@ impl Template {
 /// The plan for one process.
 #[derive(Clone, Debug)]
 pub struct ExecPlan {
-    /// What the process does. Slot 0 is the pidfd of the container's init.
+    /// What the process does. Slot 0 is the pidfd of the container's init, slot 1 its root directory if it is chrooted.
     pub program: Program,
     /// CPUs of the runtime itself while it puts the process into the cgroup (`execCPUAffinity.initial`).
     pub initial_affinity: Option<CpuSet>,
@@ -136,11 +140,13 @@ pub fn plan(template: &Template, wanted: &spec::Process, preserve_fds: u32, avai
 
     let steps = steps(template, &wanted, &process, final_affinity)?;
     let mut stage = vec![step(Op::JoinCgroup, ""), step(Op::JoinProcess { slot: 0, kinds: template.kinds }, "")];
+    // Before the birth of the process, which must not hold a directory of the host for a moment.
+    stage.push(step(Op::EnterRoot { slot: template.chrooted.then_some(1) }, ""));
     if template.kinds & CLONE_NEWUSER != 0 {
         stage.push(step(Op::BecomeRoot, ""));
     }
     stage.push(step(Op::Spawn { flags: 0 }, ""));
-    let program = Program { stage, steps, process, slots: Vec::new(), clone_flags: 0 };
+    let program = Program { stage, steps, process, slots: Vec::new(), trees: Vec::new(), clone_flags: 0 };
     Ok(ExecPlan { program, initial_affinity, oom_score_adj: wanted.oom_score_adj, warnings })
 }
 
@@ -149,7 +155,6 @@ fn steps(template: &Template, wanted: &spec::Process, process: &super::Process, 
     if let Some(name) = &template.keyring {
         steps.push(step(Op::Keyring { name: c_string(name, String::new)? }, ""));
     }
-    steps.push(step(Op::EnterRoot, ""));
     if process.terminal.is_some() {
         steps.push(step(Op::Console { mount: false }, "/terminal"));
     }

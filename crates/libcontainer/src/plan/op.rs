@@ -87,8 +87,10 @@ pub struct Bind {
     pub target: CString,
     /// Path on the host.
     pub source: CString,
-    /// The parent's copy of the source, if it could take one.
-    pub slot: Option<usize>,
+    /// Who cannot reach the source has it copied: the index in [`super::Program::trees`].
+    pub tree: Option<usize>,
+    /// It must be copied so in any case.
+    pub idmapped: bool,
     /// With everything mounted below it.
     pub recursive: bool,
     /// A final link of the source is bound itself, not followed.
@@ -151,7 +153,7 @@ pub enum Op {
     /// Makes the mount that holds the rootfs private, as pivot_root demands where everything is shared.
     PrivateParent { path: CString },
     /// Takes the root filesystem and attaches it on its own path, or over `/` where that cannot be reached.
-    AttachRootfs { path: CString, slot: Option<usize>, private: bool },
+    AttachRootfs { path: CString, tree: Option<usize>, private: bool },
     /// Mounts a filesystem.
     Mount(Box<Mount>),
     /// Mounts something that is there already.
@@ -180,8 +182,9 @@ pub enum Op {
     MoveRoot,
     /// The same by chroot, for want of a mount namespace.
     Chroot,
-    /// Takes the root directory of the namespace that was joined as the root filesystem.
-    EnterRoot,
+    /// Takes the root directory of the namespace that was joined as the root filesystem; of a container without a mount namespace, the directory
+    /// that the parent has opened.
+    EnterRoot { slot: Option<usize> },
     /// Changes the propagation of the new root: `MS_*`.
     RootPropagation { flags: c_ulong },
     /// Sets the host name.
@@ -286,7 +289,7 @@ impl fmt::Display for Op {
             Op::PivotRoot { .. } => f.write_str("pivot_root"),
             Op::MoveRoot => f.write_str("move the root filesystem to /"),
             Op::Chroot => f.write_str("chroot to the root filesystem"),
-            Op::EnterRoot => f.write_str("open the container's root directory"),
+            Op::EnterRoot { .. } => f.write_str("open the container's root directory"),
             Op::RootPropagation { .. } => f.write_str("set the propagation of the root filesystem"),
             Op::Hostname { name } => write!(f, "set the host name to {}", Shown(name)),
             Op::Domainname { name } => write!(f, "set the domain name to {}", Shown(name)),
