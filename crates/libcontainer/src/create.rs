@@ -11,7 +11,8 @@ use crate::spawn::{self, Setup, Spawned};
 use crate::spec::Spec;
 use crate::spec::state_document::StateDocument;
 use crate::state::{Phase, Record, START_SOCKET, StateDir};
-use crate::sync::Message;
+use crate::sync::{self, Message};
+use crate::trees::Trees;
 use crate::{listener, notify, pidfile, proc, spec};
 use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY};
 use kernel::process::{self, CLONE_NEWPID, Limit};
@@ -170,7 +171,7 @@ pub fn create(options: &Options<'_>) -> Result<Created> {
     record.private_pids = plan.program.clone_flags & CLONE_NEWPID != 0;
     record.annotations.clone_from(&spec.annotations);
     record.hooks = spec.hooks.clone().filter(|h| !h.poststart.is_empty() || !h.poststop.is_empty());
-    let mut making = Making { dir, record, plan, hooks, cgroup: None, process: None, terminal: None, warnings: Vec::new() };
+    let mut making = Making { dir, record, plan, hooks, cgroup: None, process: None, terminal: None, trees: None, warnings: Vec::new() };
     match making.make(options, &template, slots, &mut pid_file) {
         Ok(()) => Ok(making.finish()),
         Err(e) => Err(making.undo(e)),
@@ -214,6 +215,7 @@ struct Making {
     cgroup: Option<Cgroup>,
     process: Option<Spawned>,
     terminal: Option<OwnedFd>,
+    trees: Option<Trees>,
     warnings: Vec<String>,
 }
 
@@ -222,7 +224,7 @@ impl Making {
         &mut self,
         options: &Options<'_>,
         template: &Template,
-        mut slots: Vec<Option<OwnedFd>>,
+        slots: Vec<Option<OwnedFd>>,
         pid_file: &mut Option<pidfile::PidFile>,
     ) -> Result<()> {
         // Record before act: from here on the cgroup can be found and removed.
@@ -232,7 +234,6 @@ impl Making {
         self.record.cgroup = cgroup.record().clone();
         if options.notify_socket.is_some() {
             notify::prepare(&self.dir)?;
-            spawn::open_missing(&self.plan.program.slots, &mut slots)?;
         }
         let starter = socket::unix(socket::SOCK_DGRAM).during(|| "make the start socket".into())?;
         let states = [self.state("creating").hook_parts(), self.state("created").hook_parts()];
@@ -282,6 +283,7 @@ impl Making {
                     spawn::run_hooks(&self.hooks, HookPoint::CreateRuntime, &state, Some(pid))?;
                     self.process()?.go()?;
                 }
+                Message::NeedTree(n) => self.send_tree(n)?,
                 Message::Console(master) => self.terminal = options.console.deliver(master)?,
                 Message::Listener(number) => {
                     let mut state = self.state("creating");
@@ -310,6 +312,18 @@ impl Making {
             Some(maps) => self.process()?.map_ids(&maps),
             None => Ok(()),
         }
+    }
+
+    /// Has a mount copied that the process cannot copy itself.
+    fn send_tree(&mut self, n: u32) -> Result<()> {
+        let Some(process) = &self.process else { return Ok(()) };
+        let trees = match self.trees.take() {
+            Some(trees) => trees,
+            None => Trees::start(&self.plan.program, process.facts.pid, process.child.pidfd.as_fd())?,
+        };
+        let fd = trees.fetch(&self.plan.program, n)?;
+        self.trees = Some(trees);
+        sync::tree(process.sync.as_fd(), fd.as_fd()).during(|| "wake the container's process".into())
     }
 
     fn place(&mut self, pid: i32) -> Result<()> {

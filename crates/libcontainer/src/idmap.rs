@@ -1,11 +1,12 @@
-//! Writing the id maps of a user namespace (user_namespaces(7)).
+//! Writing the id maps of a user namespace (user_namespaces(7)), and making one for the maps alone.
 
 use crate::error::{During, Error, Kind, Result};
 use crate::plan::IdMaps;
 use kernel::file::{self, CWD, O_WRONLY};
+use kernel::process::{self, CLONE_NEWUSER, CloneArgs};
 use kernel::{Errno, io};
 use std::ffi::CString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Command;
 
 /// Writes both maps of the process' user namespace.
@@ -56,4 +57,42 @@ fn with_helper(name: &str, pid: i32, map: &str, field: &'static str) -> Result<(
         .cause(said)
         .field(field)
         .hint("see subuid(5) and subgid(5) for the ids that this user may map"))
+}
+
+/// User namespaces that exist only for their maps, each made once.
+#[derive(Debug, Default)]
+pub struct Namespaces(Vec<(IdMaps, OwnedFd)>);
+
+impl Namespaces {
+    /// A namespace with these maps.
+    ///
+    /// # Errors
+    /// Maps that the kernel refuses.
+    pub fn with(&mut self, maps: &IdMaps) -> Result<BorrowedFd<'_>> {
+        let i = match self.0.iter().position(|(m, _)| m == maps) {
+            Some(i) => i,
+            None => {
+                self.0.push((maps.clone(), namespace(maps)?));
+                self.0.len() - 1
+            }
+        };
+        Ok(self.0[i].1.as_fd())
+    }
+}
+
+/// A namespace needs a first process, to be made and mapped; the descriptor keeps it when that has ended.
+fn namespace(maps: &IdMaps) -> Result<OwnedFd> {
+    let (end, hold) = io::pipe().during(|| "pipe".into())?;
+    let args = CloneArgs { flags: CLONE_NEWUSER, cgroup: None };
+    let wait = || {
+        let _ = process::set_parent_death_signal(libc::SIGKILL);
+        let _ = io::read(end.as_fd(), &mut [0]);
+    };
+    let child = process::clone(args, wait).during(|| "clone3 with a user namespace for the maps of a mount".into())?;
+    let path = CString::new(format!("/proc/{}/ns/user", child.pid)).expect("a number has no NUL");
+    let opened = write(child.pid, maps).and_then(|()| file::openat(CWD, &path, 0, 0).during(|| format!("open {}", path.to_string_lossy())));
+    let _ = process::pidfd_send_signal(child.pidfd.as_fd(), libc::SIGKILL);
+    let _ = process::wait(child.pidfd.as_fd());
+    drop(hold);
+    opened
 }

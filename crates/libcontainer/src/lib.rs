@@ -25,6 +25,7 @@ pub mod spec;
 pub mod state;
 pub mod sync;
 mod time;
+mod trees;
 
 pub use error::{Error, Kind, Result};
 pub use time::now_rfc3339;

@@ -41,6 +41,7 @@ fn general(step: &Step, report: &Report) -> Error {
 fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
     Some(match (op, errno) {
         (Op::Bind(_), Errno::ENOENT) => "check that the source exists on the host",
+        (Op::Bind(b), Errno::EINVAL) if !b.recursive => crate::trees::NOT_ALONE,
         (Op::Mount(m), Errno::EPERM) if m.fstype.as_bytes() == b"proc" => {
             "a new procfs needs a pid namespace of its own, and a /proc outside that is not masked"
         }

@@ -8,7 +8,7 @@ use crate::sync::{self, Facts, Message};
 use crate::{idmap, proc, report};
 use kernel::file::{self, CWD};
 use kernel::process::{self, Child, CloneArgs};
-use kernel::{mount, socket};
+use kernel::socket;
 use libcgroups::Entry;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -38,14 +38,6 @@ pub fn open_slots(slots: &[Slot]) -> Result<Vec<Option<OwnedFd>>> {
     slots.iter().map(|slot| open_slot(slot).map_err(|e| e.field(slot.field.clone()))).collect()
 }
 
-/// Opens those that could not be opened before.
-pub fn open_missing(slots: &[Slot], opened: &mut [Option<OwnedFd>]) -> Result<()> {
-    for (slot, fd) in slots.iter().zip(opened).filter(|(_, fd)| fd.is_none()) {
-        *fd = open_slot(slot).map_err(|e| e.field(slot.field.clone()))?;
-    }
-    Ok(())
-}
-
 fn open_slot(slot: &Slot) -> Result<Option<OwnedFd>> {
     match &slot.what {
         SlotKind::Namespace { path, kind } => {
@@ -58,11 +50,6 @@ fn open_slot(slot: &Slot) -> Result<Option<OwnedFd>> {
             }
             Ok(Some(fd))
         }
-        SlotKind::Tree { path, recursive, optional } => match mount::clone_tree(CWD, path, *recursive, false) {
-            Ok(fd) => Ok(Some(fd)),
-            Err(_) if *optional => Ok(None),
-            Err(e) => Err(Error::os(format!("open_tree {}", path.to_string_lossy()), e)),
-        },
     }
 }
 

@@ -139,6 +139,10 @@ pub enum Message {
     Spawned(i32, OwnedFd),
     /// Child: place me in the cgroup now (systemd).
     NeedCgroup,
+    /// Child: I cannot copy this mount of the program's list, copy it for me.
+    NeedTree(u32),
+    /// Parent: this is the copy.
+    Tree(OwnedFd),
     /// Child: the mounts are done; run the hooks of the runtime namespace.
     Hooks,
     /// Child: this is the master of the terminal.
@@ -198,6 +202,14 @@ pub fn spawned(socket: BorrowedFd<'_>, pid: i32, pidfd: BorrowedFd<'_>) -> kerne
 /// Sends [`Message::NeedCgroup`].
 pub fn need_cgroup(socket: BorrowedFd<'_>) -> kernel::Result<()> {
     send(socket, 3, 0, None)
+}
+/// Sends [`Message::NeedTree`].
+pub fn need_tree(socket: BorrowedFd<'_>, n: u32) -> kernel::Result<()> {
+    send(socket, 12, n, None)
+}
+/// Sends [`Message::Tree`].
+pub fn tree(socket: BorrowedFd<'_>, copy: BorrowedFd<'_>) -> kernel::Result<()> {
+    send(socket, 13, 0, Some(copy))
 }
 /// Sends [`Message::Hooks`].
 pub fn hooks(socket: BorrowedFd<'_>) -> kernel::Result<()> {
@@ -270,6 +282,8 @@ pub fn receive(socket: BorrowedFd<'_>) -> kernel::Result<Message> {
         (9, SHORT) => Message::Start(fd),
         (10, SIZE) => Message::Failed(Box::new(report(&buf, word(4)))),
         (11, SHORT) => Message::Executing,
+        (12, SHORT) => Message::NeedTree(word(4)),
+        (13, SHORT) => Message::Tree(fd.ok_or(Errno::EPROTO)?),
         _ => return Err(Errno::EPROTO),
     })
 }

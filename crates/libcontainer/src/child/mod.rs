@@ -121,7 +121,7 @@ impl<'a> Child<'a> {
             Op::LoopbackUp => kernel::net::loopback_up().calling("ioctl SIOCSIFFLAGS lo"),
             Op::Propagation { flags } => rootfs::propagation(*flags),
             Op::PrivateParent { path } => rootfs::private_parent(path),
-            Op::AttachRootfs { path, slot, private } => self.attach_rootfs(path, *slot, *private),
+            Op::AttachRootfs { path, tree, private } => self.attach_rootfs(path, *tree, *private),
             Op::Mount(mount) => self.mount(mount),
             Op::Bind(bind) => self.bind(bind),
             Op::Remount { target, flags, data } => self.remount(target, *flags, data.as_deref()),

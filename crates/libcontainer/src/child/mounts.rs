@@ -8,7 +8,7 @@ use super::{Child, Done, attributes};
 use crate::plan::options;
 use crate::plan::{Bind, Mount};
 use crate::root::Make;
-use crate::sync::{Calling, Fault, Text};
+use crate::sync::{self, Calling, Fault, Message, Text};
 use kernel::file::{self, CWD, O_DIRECTORY, O_PATH};
 use kernel::mount::{self as m, Attributes};
 use kernel::Errno;
@@ -85,20 +85,35 @@ impl<'a> Child<'a> {
         Ok(())
     }
 
+    /// A detached copy of a mount of the host: our own where we may take one, else one that the parent has taken.
+    pub(super) fn copy_tree(&self, path: &CStr, recursive: bool, nofollow: bool, help: Option<usize>) -> Result<OwnedFd, Fault> {
+        match m::clone_tree(CWD, path, recursive, nofollow) {
+            Err(Errno::EACCES | Errno::EPERM) if help.is_some() => self.fetch_tree(help),
+            other => other.map_err(|e| Fault::about("open_tree", e, path.to_bytes())),
+        }
+    }
+
+    fn fetch_tree(&self, tree: Option<usize>) -> Result<OwnedFd, Fault> {
+        let tree = tree.ok_or(Fault::new("open_tree", Errno::EBADF))?;
+        sync::need_tree(self.given.sync, tree as u32).calling("sendmsg")?;
+        match sync::receive(self.given.sync).calling("recvmsg")? {
+            Message::Tree(fd) => Ok(fd),
+            Message::Closed => kernel::process::exit(1),
+            _ => Err(Fault::new("recvmsg", Errno::EPROTO)),
+        }
+    }
+
     pub(super) fn bind(&mut self, bind: &Bind) -> Done {
         self.directory = None;
-        let source = |e| Fault::about("open_tree", e, bind.source.to_bytes());
-        let own;
-        let tree = match self.slot(bind.slot) {
-            Some(tree) => tree,
-            None => match m::clone_tree(CWD, &bind.source, bind.recursive, bind.source_nofollow) {
-                Err(Errno::ENOENT) if bind.optional => return Ok(()),
-                other => {
-                    own = other.map_err(source)?;
-                    own.as_fd()
-                }
-            },
+        let tree = if bind.idmapped {
+            self.fetch_tree(bind.tree)?
+        } else {
+            match self.copy_tree(&bind.source, bind.recursive, bind.source_nofollow, bind.tree) {
+                Err(Fault { errno: Errno::ENOENT, .. }) if bind.optional => return Ok(()),
+                other => other?,
+            }
         };
+        let tree = tree.as_fd();
         let make = if is_directory(tree)? { Make::Directory } else { Make::File };
         let target = self.root()?.ensure(&bind.target, make).calling("open target")?;
         guard_proc(bind, tree, target.as_fd())?;

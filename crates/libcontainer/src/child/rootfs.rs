@@ -32,17 +32,14 @@ pub(super) fn private_parent(path: &CStr) -> Done {
 impl Child<'_> {
     /// Attaches a copy of the root filesystem's mount. On its own path, where hooks of the container's namespaces look for it; where that path
     /// cannot be reached (a user namespace), over the root directory.
-    pub(super) fn attach_rootfs(&mut self, path: &CStr, slot: Option<usize>, private: bool) -> Done {
-        let tree = match self.slot(slot) {
-            Some(tree) => tree.try_clone_to_owned().map_err(|e| Fault::new("dup", e.into()))?,
-            None => mount::clone_tree(CWD, path, true, true).calling("open_tree")?,
-        };
+    pub(super) fn attach_rootfs(&mut self, path: &CStr, help: Option<usize>, private: bool) -> Done {
+        let tree = self.copy_tree(path, true, true, help)?;
         if private {
             let change = Attributes { propagation: MS_PRIVATE, ..Attributes::default() };
             super::attributes::set(tree.as_fd(), true, change)?;
         }
         let place = match file::openat(CWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0) {
-            Err(Errno::EACCES | Errno::ENOENT) if slot.is_some() => file::openat(CWD, c"/", O_PATH | O_DIRECTORY, 0),
+            Err(Errno::EACCES | Errno::ENOENT) if help.is_some() => file::openat(CWD, c"/", O_PATH | O_DIRECTORY, 0),
             other => other,
         }
         .calling("open")?;

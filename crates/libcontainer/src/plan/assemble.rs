@@ -3,7 +3,7 @@
 use super::namespaces::{self, Namespaces};
 use super::op::{Await, HookPoint};
 use super::process::{self, Ending};
-use super::{Host, IdMaps, Op, Plan, Program, Slot, SlotKind, Step, c_string, devices, mounts, paths, step, sysctl};
+use super::{Host, IdMaps, Op, Plan, Program, Step, Tree, c_string, devices, mounts, paths, step, sysctl};
 use crate::error::{Error, Result};
 use crate::spec::{self, Linux, Spec};
 use kernel::mount::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
@@ -60,7 +60,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
         process.seccomp = process::filter(profile, &mut warnings)?;
     }
 
-    let mut slots: Vec<Slot> = ns.slots().collect();
+    let mut trees = Vec::new();
     let birth = birth(&ns, id_maps.as_ref(), linux, &cgroup, host)?;
     let mut steps = birth.steps;
     if !options.no_new_keyring {
@@ -71,7 +71,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
         steps.push(step(Op::LoopbackUp, "/linux/namespaces"));
     }
     let parts = Parts { spec, linux, ns: &ns, host, cgroup: &cgroup, bundle, rootfs: &rootfs, options };
-    steps.extend(parts.root_filesystem(&process, &mut slots)?);
+    steps.extend(parts.root_filesystem(&process, &mut trees)?);
     if let Some(name) = &spec.hostname {
         steps.push(step(Op::Hostname { name: name_of(name, "/hostname")? }, "/hostname"));
     }
@@ -91,7 +91,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
         id: options.id.to_owned(),
         mounts_on_host: !ns.has(CLONE_NEWNS),
         rootfs,
-        program: Program { stage: birth.stage, steps, process, slots, clone_flags: birth.clone_flags },
+        program: Program { stage: birth.stage, steps, process, slots: ns.slots().collect(), trees, clone_flags: birth.clone_flags },
         id_maps,
         oom_score_adj: oom_score_adj(wanted)?,
         cgroup,
@@ -245,7 +245,7 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     /// From the first mount to the moment when the root filesystem is the root.
-    fn root_filesystem(&self, process: &super::Process, slots: &mut Vec<Slot>) -> Result<Vec<Step>> {
+    fn root_filesystem(&self, process: &super::Process, trees: &mut Vec<Tree>) -> Result<Vec<Step>> {
         let new = self.ns.new & CLONE_NEWNS != 0;
         let in_user_ns = self.ns.has(CLONE_NEWUSER);
         let propagation = propagation(self.linux)?;
@@ -256,14 +256,12 @@ impl Parts<'_> {
                 steps.push(step(Op::PrivateParent { path: self.rootfs.clone() }, "/linux/rootfsPropagation"));
             }
         }
-        // From a new user namespace, directories of the host that lead to the rootfs may be closed.
-        let slot = (self.ns.new & CLONE_NEWUSER != 0 && self.host.privileged).then(|| {
-            let what = SlotKind::Tree { path: self.rootfs.clone(), recursive: true, optional: false };
-            slots.push(Slot { what, field: "/root/path".into() });
-            slots.len() - 1
+        // From a user namespace, directories of the host that lead to the rootfs may be closed.
+        let tree = (in_user_ns && self.host.privileged).then(|| {
+            trees.push(Tree { path: self.rootfs.clone(), recursive: true, nofollow: true, idmap: None, field: "/root/path".into() });
+            trees.len() - 1
         });
-        let private = !new || slot.is_some();
-        steps.push(step(Op::AttachRootfs { path: self.rootfs.clone(), slot, private }, "/root/path"));
+        steps.push(step(Op::AttachRootfs { path: self.rootfs.clone(), tree, private: !new }, "/root/path"));
 
         let context = mounts::Context {
             bundle: self.bundle,
@@ -271,8 +269,9 @@ impl Parts<'_> {
             namespaces: self.ns,
             host: self.host,
             cgroup: self.cgroup,
+            context_type: mounts::context_type(&self.spec.annotations)?,
         };
-        let mounts = mounts::mounts(&self.spec.mounts, &context, slots)?;
+        let mounts = mounts::mounts(&self.spec.mounts, &context, trees)?;
         steps.extend(mounts.steps);
         steps.extend(devices::devices(self.spec, self.linux, in_user_ns)?);
         if process.terminal.is_some() {

@@ -10,6 +10,7 @@ mod cgroup_mount;
 pub mod devices;
 pub mod exec;
 pub mod host;
+mod idmap;
 pub mod mounts;
 pub mod namespaces;
 mod op;
@@ -52,6 +53,8 @@ pub struct Program {
     pub process: Process,
     /// What the parent opens before clone; operations name an entry by its index.
     pub slots: Vec<Slot>,
+    /// Mounts that the process may have copied for it; operations name an entry by its index.
+    pub trees: Vec<Tree>,
     /// `CLONE_NEW*` flags of the clone3 that makes the process.
     pub clone_flags: i32,
 }
@@ -75,15 +78,21 @@ pub enum SlotKind {
         /// What it must be.
         kind: i32,
     },
-    /// A detached copy of a mount, taken where the parent can still reach it. `optional` ones may be missing: the child tries again.
-    Tree {
-        /// A path of the runtime's mount namespace.
-        path: CString,
-        /// With what is mounted below.
-        recursive: bool,
-        /// Nobody minds if it cannot be opened now.
-        optional: bool,
-    },
+}
+
+/// A copy of a mount that the process may need help with.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// A path of the runtime's mount namespace.
+    pub path: CString,
+    /// With what is mounted below.
+    pub recursive: bool,
+    /// A final link is copied itself, not followed.
+    pub nofollow: bool,
+    /// How the copy maps the owners of its files.
+    pub idmap: Option<Idmap>,
+    /// Who asked for it.
+    pub field: Field,
 }
 
 /// The final process.
@@ -124,6 +133,24 @@ pub struct Filter {
     pub flags: u64,
     /// A listener comes out of the installation and goes to this socket, with this metadata.
     pub listener: Option<(String, String)>,
+}
+
+/// How a mount maps the owners of its files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idmap {
+    /// Where the maps are.
+    pub source: IdmapSource,
+    /// For everything mounted below it too.
+    pub recursive: bool,
+}
+
+/// Where the maps of an idmapped mount are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdmapSource {
+    /// Here.
+    Maps(IdMaps),
+    /// In the user namespace that this slot holds.
+    Slot(usize),
 }
 
 /// How ids inside relate to ids outside.

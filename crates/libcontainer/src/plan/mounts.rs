@@ -3,11 +3,12 @@
 use super::namespaces::{self, Namespaces};
 use super::op::{Bind, Mount, Then};
 use super::options::{self, Options};
-use super::{Field, Host, Op, Slot, SlotKind, Step, c_string, step};
+use super::{Field, Host, Idmap, Op, Step, Tree, c_string, step};
 use crate::error::{Error, Result};
 use crate::spec::{self, Linux};
 use kernel::mount::{self as m, Attributes};
 use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWUSER};
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,8 @@ pub struct Context<'a> {
     pub host: &'a Host,
     /// The container's cgroup.
     pub cgroup: &'a libcgroups::Plan,
+    /// Which of the SELinux mount options carries `mountLabel` (mount(8)).
+    pub context_type: &'static str,
 }
 
 /// Paths below /proc on which file systems such as lxcfs may put a file of their own.
@@ -39,14 +42,14 @@ const PROC_FILES: [&str; 10] = [
     "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled",
 ];
 
-/// Decides all mounts. Copies of sources that only the parent can reach are added to `slots`.
+/// Decides all mounts. Sources that the process may need help to copy are added to `trees`.
 ///
 /// # Errors
 /// The first entry that cannot be what it asks for.
-pub fn mounts(list: &[spec::Mount], context: &Context<'_>, slots: &mut Vec<Slot>) -> Result<Mounts> {
+pub fn mounts(list: &[spec::Mount], context: &Context<'_>, trees: &mut Vec<Tree>) -> Result<Mounts> {
     let mut result = Mounts::default();
     for (i, entry) in list.iter().enumerate() {
-        Entry::new(i, entry, context)?.plan(context, slots, &mut result)?;
+        Entry::new(i, entry, context)?.plan(context, trees, &mut result)?;
     }
     Ok(result)
 }
@@ -56,6 +59,7 @@ struct Entry<'a> {
     entry: &'a spec::Mount,
     target: String,
     options: Options,
+    idmap: Option<Idmap>,
     fstype: String,
 }
 
@@ -71,15 +75,13 @@ impl<'a> Entry<'a> {
             options.bind = Some(false);
         }
         let target = clean(&entry.destination);
-        if options.idmap.is_some() || !entry.uid_mappings.is_empty() || !entry.gid_mappings.is_empty() {
-            return Err(Error::invalid(format!("/mounts/{index}"), "idmapped mounts are not supported"));
-        }
         if kind.is_empty() && options.bind.is_none() && !options.remount {
             return Err(Error::invalid(field("type"), "a mount that is not a bind mount needs a type"));
         }
         check_proc(&target, kind, options.bind.is_some()).map_err(|e| e.field(field("destination")))?;
         check_ids(&options, context).map_err(|e| e.field(field("options")))?;
-        Ok(Entry { index, entry, target, options, fstype: kind.to_owned() })
+        let idmap = super::idmap::idmap(index, entry, &options, context)?;
+        Ok(Entry { index, entry, target, options, idmap, fstype: kind.to_owned() })
     }
 
     fn field(&self) -> Field {
@@ -90,12 +92,12 @@ impl<'a> Entry<'a> {
         c_string(text, || format!("/mounts/{}/{name}", self.index))
     }
 
-    fn plan(&self, context: &Context<'_>, slots: &mut Vec<Slot>, out: &mut Mounts) -> Result<()> {
+    fn plan(&self, context: &Context<'_>, trees: &mut Vec<Tree>, out: &mut Mounts) -> Result<()> {
         if self.options.remount {
             return self.remount(out);
         }
         if self.options.bind.is_some() {
-            return self.bind(context, slots, out);
+            return self.bind(context, trees, out);
         }
         match self.fstype.as_str() {
             "cgroup" | "cgroup2" => super::cgroup_mount::plan(&self.as_cgroup()?, context, out),
@@ -111,7 +113,7 @@ impl<'a> Entry<'a> {
         Ok(())
     }
 
-    fn bind(&self, context: &Context<'_>, slots: &mut Vec<Slot>, out: &mut Mounts) -> Result<()> {
+    fn bind(&self, context: &Context<'_>, trees: &mut Vec<Tree>, out: &mut Mounts) -> Result<()> {
         if !self.options.data.is_empty() {
             let why = format!("a bind mount takes no filesystem options: \"{}\"", self.options.data());
             return Err(Error::invalid(format!("/mounts/{}/options", self.index), why));
@@ -121,16 +123,18 @@ impl<'a> Entry<'a> {
         };
         let recursive = self.options.bind == Some(true);
         let source = self.c(&context.bundle.join(source).to_string_lossy(), "source")?;
-        // From inside a new user namespace, the source may be out of reach: the parent takes a copy while it can.
-        let slot = (context.namespaces.new & CLONE_NEWUSER != 0 && context.host.privileged).then(|| {
-            let what = SlotKind::Tree { path: source.clone(), recursive, optional: true };
-            slots.push(Slot { what, field: self.field() });
-            slots.len() - 1
+        // From inside a user namespace the source may be out of reach, and only root of the host may map the owners of its files.
+        let out_of_reach = context.namespaces.has(CLONE_NEWUSER) && context.host.privileged;
+        let tree = (out_of_reach || self.idmap.is_some()).then(|| {
+            let (path, nofollow, idmap) = (source.clone(), self.options.source_nofollow, self.idmap.clone());
+            trees.push(Tree { path, recursive, nofollow, idmap, field: self.field() });
+            trees.len() - 1
         });
         let bind = Bind {
             target: self.c(&self.target, "destination")?,
             source,
-            slot,
+            tree,
+            idmapped: self.idmap.is_some(),
             recursive,
             source_nofollow: self.options.source_nofollow,
             attributes: self.options.bind_attributes(),
@@ -154,7 +158,7 @@ impl<'a> Entry<'a> {
             source: self.c(self.entry.source.as_deref().unwrap_or(&self.fstype), "source")?,
             fstype: self.c(&self.fstype, "type")?,
             flags,
-            data: self.data(context.linux.mount_label.as_deref())?,
+            data: self.data(context.linux.mount_label.as_deref().map(|label| (context.context_type, label)))?,
             plain_target: matches!(self.fstype.as_str(), "proc" | "sysfs"),
             copy_up: self.options.copy_up && tmpfs,
             inherit_mode: tmpfs && !self.options.data.iter().any(|d| d.starts_with("mode=")),
@@ -174,11 +178,11 @@ impl<'a> Entry<'a> {
         Ok(())
     }
 
-    fn data(&self, label: Option<&str>) -> Result<Option<CString>> {
+    fn data(&self, label: Option<(&str, &str)>) -> Result<Option<CString>> {
         let mut data = self.options.data();
-        if let Some(label) = label.filter(|_| !matches!(self.fstype.as_str(), "proc" | "sysfs" | "mqueue" | "")) {
+        if let Some((kind, label)) = label.filter(|_| !matches!(self.fstype.as_str(), "proc" | "sysfs" | "mqueue" | "")) {
             let comma = if data.is_empty() { "" } else { "," };
-            data += &format!("{comma}context=\"{label}\"");
+            data += &format!("{comma}{kind}=\"{label}\"");
         }
         // The kernel takes one page of data (mount(2)).
         if data.len() >= 4096 {
@@ -198,6 +202,19 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// Which mount option carries the label: the annotation `run.oci.mount_context_type`, by which podman lets containers with other labels share a volume.
+///
+/// # Errors
+/// A type that SELinux does not have.
+pub fn context_type(annotations: &BTreeMap<String, String>) -> Result<&'static str> {
+    const KEY: &str = "run.oci.mount_context_type";
+    let Some(word) = annotations.get(KEY) else { return Ok("context") };
+    let types = ["context", "fscontext", "defcontext", "rootcontext"];
+    types.into_iter().find(|t| t == word).ok_or_else(|| {
+        Error::invalid(format!("/annotations/{KEY}"), format!("unknown mount context type \"{word}\"")).hint(format!("the types are {}", types.join(", ")))
+    })
+}
+
 /// Whether the container has a cgroup namespace of its own.
 pub fn private_cgroups(context: &Context<'_>) -> bool {
     context.namespaces.has(CLONE_NEWCGROUP)
@@ -206,8 +223,7 @@ pub fn private_cgroups(context: &Context<'_>) -> bool {
 /// A plain bind mount of a host directory, for the expansions of other mounts.
 pub fn plain_bind(target: CString, source: CString, flags: std::ffi::c_ulong, then: Then) -> Op {
     let attributes = Some(Attributes { set: options::attributes(flags), clear: 0, propagation: 0 });
-    let slot = None;
-    let bind = Bind { target, source, slot, recursive: true, source_nofollow: false, attributes, must_clear: 0, then, optional: false };
+    let bind = Bind { target, source, tree: None, idmapped: false, recursive: true, source_nofollow: false, attributes, must_clear: 0, then, optional: false };
     Op::Bind(Box::new(bind))
 }
 

@@ -130,10 +130,11 @@ pub fn id_maps(linux: &Linux, namespaces: &Namespaces, host: &Host) -> Result<Op
     }))
 }
 
-fn check_ranges(field: &'static str, list: &[IdMapping]) -> Result<()> {
+/// Refuses ranges that are empty, overflow or overlap. `field` is the pointer of the list.
+pub fn check_ranges(field: &str, list: &[IdMapping]) -> Result<()> {
     if list.is_empty() {
         let why = "a new user namespace needs id mappings";
-        return Err(Error::invalid(field, why).hint("map at least one id, such as {\"containerID\": 0, \"hostID\": 100000, \"size\": 65536}"));
+        return Err(Error::invalid(field.to_owned(), why).hint("map at least one id, such as {\"containerID\": 0, \"hostID\": 100000, \"size\": 65536}"));
     }
     for (i, m) in list.iter().enumerate() {
         let end = |start: u32| start.checked_add(m.size).filter(|_| m.size > 0);
