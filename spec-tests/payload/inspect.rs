@@ -212,7 +212,11 @@ fn terminal(fd: usize) -> Json {
 pub fn terminal_size(fd: usize) -> Option<(usize, usize)> {
     const TIOCGWINSZ: usize = 0x5413;
     let mut size = [0u8; 8];
-    call(syscall::IOCTL, &[fd, TIOCGWINSZ, size.as_mut_ptr() as usize]).ok()?;
+    call(
+        syscall::IOCTL,
+        &[fd, TIOCGWINSZ, size.as_mut_ptr() as usize],
+    )
+    .ok()?;
     let word = |i: usize| usize::from(u16::from_ne_bytes([size[i], size[i + 1]]));
     Some((word(0), word(2)))
 }

@@ -38,8 +38,13 @@ pub fn launch(args: &[String]) -> ! {
             _ => break,
         }
     }
-    let Some((program, args)) = rest.split_first() else { std::process::exit(98) };
-    let error = std::process::Command::new(program).args(args).envs(env).exec();
+    let Some((program, args)) = rest.split_first() else {
+        std::process::exit(98)
+    };
+    let error = std::process::Command::new(program)
+        .args(args)
+        .envs(env)
+        .exec();
     eprintln!("payload: {program}: {error}");
     std::process::exit(97)
 }

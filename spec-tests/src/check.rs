@@ -42,7 +42,8 @@ pub fn skip<T>(reason: impl Into<String>) -> Verdict<T> {
 #[macro_export]
 macro_rules! check {
     ($condition:expr, $($text:tt)+) => {
-        if !$condition {
+        let holds: bool = $condition;
+        if !holds {
             return $crate::check::fail(format!($($text)+));
         }
     };

@@ -43,8 +43,6 @@ pub enum Need {
 
 /// CAP_SYS_RESOURCE.
 pub const SYS_RESOURCE: Need = Need::Capability(24);
-/// CAP_SYS_NICE.
-pub const SYS_NICE: Need = Need::Capability(23);
 
 impl Need {
     /// `None` when the machine has it, else why not.

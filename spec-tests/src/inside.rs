@@ -10,10 +10,6 @@ pub struct Inside(pub Value);
 /// One line of `/proc/self/mountinfo`, see proc(5).
 #[derive(Clone, Debug, Default)]
 pub struct Mount {
-    /// The mount's id.
-    pub id: u64,
-    /// The id of the mount it stands on.
-    pub parent: u64,
     /// The folder of the filesystem that is mounted.
     pub root: String,
     /// Where.
@@ -71,8 +67,6 @@ pub fn parse_mountinfo(text: &str) -> Vec<Mount> {
             continue;
         }
         mounts.push(Mount {
-            id: head[0].parse().unwrap_or_default(),
-            parent: head[1].parse().unwrap_or_default(),
             root: head[3].to_string(),
             point: head[4].replace("\\040", " "),
             options: words(head[5]),

@@ -39,7 +39,11 @@ impl Before {
             );
             found.extend(state_entries(&context.state_dir(), &context.tag));
             // The kernel's OOM reaper holds on to its victim, and so to the keyring, for two seconds.
-            let patience = if found.is_empty() { Duration::from_secs(6) } else { Duration::from_secs(2) };
+            let patience = if found.is_empty() {
+                Duration::from_secs(6)
+            } else {
+                Duration::from_secs(2)
+            };
             found.extend(keyrings(&context.tag));
             if found.is_empty() || begin.elapsed() > patience {
                 return found;

@@ -35,7 +35,9 @@ pub fn reap() {
             continue;
         }
         if let Ok(Some((_, status))) = waitpid(Pid::from_raw(pid), WaitOptions::NOHANG) {
-            let code = status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal));
+            let code = status
+                .exit_status()
+                .or_else(|| status.terminating_signal().map(|signal| 128 + signal));
             if let (Some(code), Ok(mut map)) = (code, ENDED.lock()) {
                 map.insert(pid, code);
             }

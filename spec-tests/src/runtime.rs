@@ -170,8 +170,7 @@ impl Invocation {
         command
             .stdin(Stdio::null())
             .stdout(File::create(&stdout)?)
-            .stderr(File::create(&stderr)?)
-            ;
+            .stderr(File::create(&stderr)?);
         Ok(Invocation {
             command,
             stdout,
@@ -245,11 +244,6 @@ impl Running {
     /// The process id.
     pub fn pid(&self) -> i32 {
         self.child.id() as i32
-    }
-
-    /// Whether it still runs.
-    pub fn is_running(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Waits for the end, and kills the whole process group when the deadline passes.

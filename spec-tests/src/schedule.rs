@@ -123,7 +123,14 @@ fn supervise(
     // The payload closes what the suite inherited: no test may see, or blame a runtime for, those descriptors.
     let mut command = Command::new(payload);
     command.arg("launch").arg(std::env::current_exe()?);
-    command.args(["--worker", &test.name, "--tag", tag, "--runtime", &runtime.text]);
+    command.args([
+        "--worker",
+        &test.name,
+        "--tag",
+        tag,
+        "--runtime",
+        &runtime.text,
+    ]);
     command.arg("--dir").arg(dir).arg("--payload").arg(payload);
     if options.systemd {
         command.arg("--systemd-cgroup");

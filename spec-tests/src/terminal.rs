@@ -24,7 +24,10 @@ impl ConsoleSocket {
     /// Binds `console.sock` in `dir`.
     pub fn bind(dir: &Path) -> Verdict<ConsoleSocket> {
         let path = dir.join("console.sock");
-        Ok(ConsoleSocket { listener: UnixListener::bind(&path)?, path })
+        Ok(ConsoleSocket {
+            listener: UnixListener::bind(&path)?,
+            path,
+        })
     }
 
     /// Takes the master that the runtime sends; also the text that came with it.
@@ -49,7 +52,10 @@ impl Terminal {
     pub fn new(fd: OwnedFd) -> Verdict<Terminal> {
         let flags = rustix::fs::fcntl_getfl(&fd)?;
         rustix::fs::fcntl_setfl(&fd, flags | OFlags::NONBLOCK)?;
-        Ok(Terminal { file: File::from(fd), seen: String::new() })
+        Ok(Terminal {
+            file: File::from(fd),
+            seen: String::new(),
+        })
     }
 
     /// A new pty: the master, and the path of its slave.
@@ -76,7 +82,12 @@ impl Terminal {
 
     /// Changes rows and columns.
     pub fn resize(&self, rows: u16, columns: u16) -> Verdict {
-        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize {
+            ws_row: rows,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
         Ok(rustix::termios::tcsetwinsize(&self.file, size)?)
     }
 
@@ -94,10 +105,19 @@ impl Terminal {
                 return Ok(found);
             }
             if Instant::now() > deadline {
-                return fail(format!("waited {PATIENCE:?} in vain for {what}; the terminal shows {:?}", self.seen));
+                return fail(format!(
+                    "waited {PATIENCE:?} in vain for {what}; the terminal shows {:?}",
+                    self.seen
+                ));
             }
-            let timeout = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
-            let _ = poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&timeout));
+            let timeout = Timespec {
+                tv_sec: 0,
+                tv_nsec: 20_000_000,
+            };
+            let _ = poll(
+                &mut [PollFd::new(&self.file, PollFlags::IN)],
+                Some(&timeout),
+            );
             if self.seen.len() > 1 << 20 {
                 return fail("the terminal prints without end");
             }
@@ -108,7 +128,9 @@ impl Terminal {
     pub fn await_json(&mut self, key: &str) -> Verdict<serde_json::Value> {
         self.await_text(&format!("a line with {key:?}"), |text| {
             text.split('\n')
-                .filter_map(|line| serde_json::from_str::<serde_json::Value>(line[line.find('{')?..].trim()).ok())
+                .filter_map(|line| {
+                    serde_json::from_str::<serde_json::Value>(line[line.find('{')?..].trim()).ok()
+                })
                 .find(|value| value.get(key).is_some())
         })
     }
@@ -125,7 +147,8 @@ impl Terminal {
             if count == 0 {
                 return;
             }
-            self.seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
+            self.seen
+                .push_str(&String::from_utf8_lossy(&buffer[..count]));
         }
     }
 
@@ -135,7 +158,11 @@ impl Terminal {
     }
 
     /// Waits until the modes are as wanted.
-    pub fn await_modes(&self, what: &str, wanted: impl Fn(&rustix::termios::Termios) -> bool) -> Verdict {
+    pub fn await_modes(
+        &self,
+        what: &str,
+        wanted: impl Fn(&rustix::termios::Termios) -> bool,
+    ) -> Verdict {
         poll_for(what, || wanted(&self.modes().ok()?).then_some(()))
     }
 }

@@ -1,4 +1,4 @@
-//! Terminals. config.md#process (terminal, consoleSize), config-linux.md#default-devices (/dev/console).
+//! Terminals over a console socket. config.md#process (terminal, consoleSize), config-linux.md#default-devices.
 
 use crate::check::Verdict;
 use crate::context::Context;
@@ -6,16 +6,12 @@ use crate::inside::Inside;
 use crate::table::Table;
 use crate::terminal::{ConsoleSocket, Terminal};
 use crate::{check, check_eq};
-use rustix::termios::{LocalModes, OutputModes};
 use serde_json::json;
-use std::fs::File;
-use std::path::Path;
 
 /// Adds the group.
 pub fn add(t: &mut Table) {
     t.group("console");
     socket(t);
-    foreground(t);
     errors(t);
 }
 
@@ -26,135 +22,201 @@ impl Context {
         self.args(args);
         let socket = ConsoleSocket::bind(&self.dir)?;
         let path = socket.path.to_string_lossy().into_owned();
-        self.try_create_with(&["--console-socket", &path])?.success()?;
+        self.try_create_with(&["--console-socket", &path])?
+            .success()?;
         let (terminal, _) = socket.receive()?;
         self.start()?;
         Ok(terminal)
     }
-
-    /// A command of the runtime whose three streams and controlling terminal are `slave`.
-    fn on_terminal(&mut self, slave: &Path, args: &[&str]) -> Verdict<crate::runtime::Running> {
-        let state = self.state_dir().to_string_lossy().into_owned();
-        let payload = self.payload.clone();
-        let mut invocation = crate::runtime::Invocation::new(&payload, self.dir.join("io/tty.out"), self.dir.join("io/tty.err"))?;
-        let open = || File::options().read(true).write(true).open(slave);
-        invocation.command.stdin(open()?).stdout(open()?).stderr(open()?);
-        // A new session, which the leader of a process group cannot make.
-        invocation.own_group = false;
-        let mut all: Vec<String> = vec!["launch".into(), "--session".into(), self.runtime.path.to_string_lossy().into_owned()];
-        all.extend(self.runtime.args.iter().cloned());
-        all.extend(["--root".to_string(), state]);
-        if self.systemd {
-            all.push("--systemd-cgroup".to_string());
-        }
-        all.extend(args.iter().map(|arg| arg.to_string()));
-        invocation.args(all).spawn()
-    }
-
-    /// A foreground `run` on a terminal.
-    fn run_on_terminal(&mut self, slave: &Path, args: &[&str]) -> Verdict<crate::runtime::Running> {
-        self.config["process"]["terminal"] = json!(true);
-        self.args(args);
-        self.write_config()?;
-        let (id, bundle) = (self.id(), self.bundle().to_string_lossy().into_owned());
-        self.on_terminal(slave, &["run", "--bundle", &bundle, &id])
-    }
 }
 
 fn socket(t: &mut Table) {
-    t.add("socket-master", "engines: the pty master comes over --console-socket, one descriptor in one message", |c| {
-        let terminal = c.launch_on_terminal(&["pause"])?;
-        check!(terminal.is_terminal(), "the descriptor is no terminal");
-        c.destroy()
-    });
-    t.add("streams", "config.md#process: the terminal is the program's standard streams", |c| {
-        let mut terminal = c.launch_on_terminal(&["inspect"])?;
-        let seen = terminal.await_json("tty")?;
-        check!(seen["tty"].as_array().is_some_and(|all| all.len() == 3 && all.iter().all(|s| s.is_object())), "tty is {}", seen["tty"]);
-        let inside = Inside(seen);
-        check!(inside.stat(7) != 0, "there is no controlling terminal");
-        c.await_status("stopped")?;
-        c.delete()
-    });
-    t.add("conversation", "config.md#process: what is typed reaches the program", |c| {
-        let mut terminal = c.launch_on_terminal(&["echo", "ready", ";", "read-line"])?;
-        terminal.await_text("ready", |text| text.contains("ready").then_some(()))?;
-        terminal.type_text("hello there\n")?;
-        check_eq!(terminal.await_json("line")?["line"], "hello there", "line");
-        c.await_status("stopped")?;
-        c.delete()
-    });
-    t.add("control-c", "config.md#process: control-C is a signal to the program", |c| {
-        let mut terminal = c.launch_on_terminal(&["await-signal"])?;
-        terminal.await_json("ready")?;
-        terminal.type_text("\u{3}")?;
-        check_eq!(terminal.await_json("signal")?["signal"], 2, "signal");
-        c.await_status("stopped")?;
-        c.delete()
-    });
-    t.add("console-size", "config.md#process: consoleSize is the size of the terminal", |c| {
-        c.config["process"]["consoleSize"] = json!({"height": 33, "width": 101});
-        let mut terminal = c.launch_on_terminal(&["inspect"])?;
-        check_eq!(terminal.size()?, (33, 101), "size at the master");
-        let seen = terminal.await_json("tty")?;
-        check_eq!(seen["tty"][0], json!({"rows": 33, "columns": 101}), "size inside");
-        c.await_status("stopped")?;
-        c.delete()
-    });
-    t.add("resize", "engines: a resize at the master arrives inside", |c| {
-        let mut terminal = c.launch_on_terminal(&["await-signal", ";", "inspect"])?;
-        terminal.await_json("ready")?;
-        terminal.resize(44, 122)?;
-        check_eq!(terminal.await_json("signal")?["signal"], 28, "signal");
-        check_eq!(terminal.await_json("tty")?["tty"][0], json!({"rows": 44, "columns": 122}), "size");
-        c.await_status("stopped")?;
-        c.delete()
-    });
-    t.add("size-ignored-without-terminal", "config.md#process MUST: consoleSize is ignored when terminal is false", |c| {
-        c.config["process"]["consoleSize"] = json!({"height": 33, "width": 101});
-        c.inspect().map(|_| ())
-    });
-    t.add("dev-console", "config-linux.md#default-devices MUST: the pty is bound to /dev/console", |c| {
-        let mut terminal = c.launch_on_terminal(&["stat", "/dev/console", ";", "stat", "/proc/self/fd/0", ";", "write", "/dev/console", "via-console"])?;
-        terminal.await_text("the text", |text| text.contains("via-console").then_some(()))?;
-        let values: Vec<serde_json::Value> =
-            terminal.text().lines().filter_map(|line| serde_json::from_str(line.trim()).ok()).collect();
-        check_eq!(values[0]["value"]["type"], "char", "type");
-        check_eq!(values[0]["value"]["major"], values[1]["value"]["major"], "major number");
-        check_eq!(values[0]["value"]["minor"], values[1]["value"]["minor"], "minor number");
-        c.await_status("stopped")?;
-        c.delete()
-    });
-    t.add("pts-of-container", "engines: the pty is one of the container's own devpts", |c| {
-        let mut terminal = c.launch_on_terminal(&["inspect"])?;
-        let inside = Inside(terminal.await_json("fds")?);
-        check_eq!(inside.descriptors().get(&0).map(String::as_str), Some("/dev/pts/0"), "standard input");
-        c.await_status("stopped")?;
-        c.delete()
-    });
-    t.add("owner", "engines: the terminal belongs to the container's user", |c| {
-        c.config["process"]["user"] = json!({"uid": 1000, "gid": 1000});
-        let mut terminal = c.launch_on_terminal(&["stat", "/proc/self/fd/0", ";", "open-write", "/dev/tty"])?;
-        let seen = terminal.await_text("two lines", |text| {
-            let values: Vec<serde_json::Value> = text.lines().filter_map(|line| serde_json::from_str(line.trim()).ok()).collect();
-            (values.len() == 2).then_some(values)
-        })?;
-        check_eq!(seen[0]["value"]["uid"], 1000, "uid");
-        check_eq!(seen[1]["errno"], 0, "errno of opening /dev/tty");
-        c.await_status("stopped")?;
-        c.delete()
-    })
+    t.add(
+        "socket-master",
+        "engines: the pty master comes over --console-socket, one descriptor in one message",
+        |c| {
+            let terminal = c.launch_on_terminal(&["pause"])?;
+            check!(terminal.is_terminal(), "the descriptor is no terminal");
+            c.destroy()
+        },
+    );
+    t.add(
+        "streams",
+        "config.md#process: the terminal is the program's standard streams",
+        |c| {
+            let mut terminal = c.launch_on_terminal(&["inspect"])?;
+            let seen = terminal.await_json("tty")?;
+            check!(
+                seen["tty"]
+                    .as_array()
+                    .is_some_and(|all| all.len() == 3 && all.iter().all(|s| s.is_object())),
+                "tty is {}",
+                seen["tty"]
+            );
+            let inside = Inside(seen);
+            check!(inside.stat(7) != 0, "there is no controlling terminal");
+            c.await_status("stopped")?;
+            c.delete()
+        },
+    );
+    t.add(
+        "conversation",
+        "config.md#process: what is typed reaches the program",
+        |c| {
+            let mut terminal = c.launch_on_terminal(&["echo", "ready", ";", "read-line"])?;
+            terminal.await_text("ready", |text| text.contains("ready").then_some(()))?;
+            terminal.type_text("hello there\n")?;
+            check_eq!(terminal.await_json("line")?["line"], "hello there", "line");
+            c.await_status("stopped")?;
+            c.delete()
+        },
+    );
+    t.add(
+        "control-c",
+        "config.md#process: control-C is a signal to the program",
+        |c| {
+            let mut terminal = c.launch_on_terminal(&["await-signal"])?;
+            terminal.await_json("ready")?;
+            terminal.type_text("\u{3}")?;
+            check_eq!(terminal.await_json("signal")?["signal"], 2, "signal");
+            c.await_status("stopped")?;
+            c.delete()
+        },
+    );
+    t.add(
+        "console-size",
+        "config.md#process: consoleSize is the size of the terminal",
+        |c| {
+            c.config["process"]["consoleSize"] = json!({"height": 33, "width": 101});
+            let mut terminal = c.launch_on_terminal(&["inspect"])?;
+            check_eq!(terminal.size()?, (33, 101), "size at the master");
+            let seen = terminal.await_json("tty")?;
+            check_eq!(
+                seen["tty"][0],
+                json!({"rows": 33, "columns": 101}),
+                "size inside"
+            );
+            c.await_status("stopped")?;
+            c.delete()
+        },
+    );
+    t.add(
+        "resize",
+        "engines: a resize at the master arrives inside",
+        |c| {
+            let mut terminal = c.launch_on_terminal(&["await-signal", ";", "inspect"])?;
+            terminal.await_json("ready")?;
+            terminal.resize(44, 122)?;
+            check_eq!(terminal.await_json("signal")?["signal"], 28, "signal");
+            check_eq!(
+                terminal.await_json("tty")?["tty"][0],
+                json!({"rows": 44, "columns": 122}),
+                "size"
+            );
+            c.await_status("stopped")?;
+            c.delete()
+        },
+    );
+    t.add(
+        "size-ignored-without-terminal",
+        "config.md#process MUST: consoleSize is ignored when terminal is false",
+        |c| {
+            c.config["process"]["consoleSize"] = json!({"height": 33, "width": 101});
+            c.inspect().map(|_| ())
+        },
+    );
+    t.add(
+        "dev-console",
+        "config-linux.md#default-devices MUST: the pty is bound to /dev/console",
+        |c| {
+            let mut terminal = c.launch_on_terminal(&[
+                "stat",
+                "/dev/console",
+                ";",
+                "stat",
+                "/proc/self/fd/0",
+                ";",
+                "write",
+                "/dev/console",
+                "via-console",
+            ])?;
+            terminal.await_text("the text", |text| {
+                text.contains("via-console").then_some(())
+            })?;
+            let values: Vec<serde_json::Value> = terminal
+                .text()
+                .lines()
+                .filter_map(|line| serde_json::from_str(line.trim()).ok())
+                .collect();
+            check_eq!(values[0]["value"]["type"], "char", "type");
+            check_eq!(
+                values[0]["value"]["major"],
+                values[1]["value"]["major"],
+                "major number"
+            );
+            check_eq!(
+                values[0]["value"]["minor"],
+                values[1]["value"]["minor"],
+                "minor number"
+            );
+            c.await_status("stopped")?;
+            c.delete()
+        },
+    );
+    t.add(
+        "pts-of-container",
+        "engines: the pty is one of the container's own devpts",
+        |c| {
+            let mut terminal = c.launch_on_terminal(&["inspect"])?;
+            let inside = Inside(terminal.await_json("fds")?);
+            check_eq!(
+                inside.descriptors().get(&0).map(String::as_str),
+                Some("/dev/pts/0"),
+                "standard input"
+            );
+            c.await_status("stopped")?;
+            c.delete()
+        },
+    );
+    t.add(
+        "owner",
+        "engines: the terminal belongs to the container's user",
+        |c| {
+            c.config["process"]["user"] = json!({"uid": 1000, "gid": 1000});
+            let mut terminal =
+                c.launch_on_terminal(&["stat", "/proc/self/fd/0", ";", "open-write", "/dev/tty"])?;
+            let seen = terminal.await_text("two lines", |text| {
+                let values: Vec<serde_json::Value> = text
+                    .lines()
+                    .filter_map(|line| serde_json::from_str(line.trim()).ok())
+                    .collect();
+                (values.len() == 2).then_some(values)
+            })?;
+            check_eq!(seen[0]["value"]["uid"], 1000, "uid");
+            check_eq!(seen[1]["errno"], 0, "errno of opening /dev/tty");
+            c.await_status("stopped")?;
+            c.delete()
+        },
+    )
     .needs(&[crate::host::Need::Root]);
-    t.add("exec", "engines: exec --tty --console-socket gives the exec'd process a terminal", |c| {
-        c.launch(&["pause"])?;
-        let socket = ConsoleSocket::bind(&c.dir)?;
-        let path = socket.path.to_string_lossy().into_owned();
-        c.try_exec(&["--tty", "--detach", "--console-socket", &path], &["inspect"])?.success()?;
-        let (mut terminal, _) = socket.receive()?;
-        let seen = terminal.await_json("tty")?;
-        check!(seen["tty"][0].is_object(), "tty is {}", seen["tty"]);
-        c.destroy()
-    });
+    t.add(
+        "exec",
+        "engines: exec --tty --console-socket gives the exec'd process a terminal",
+        |c| {
+            c.launch(&["pause"])?;
+            let socket = ConsoleSocket::bind(&c.dir)?;
+            let path = socket.path.to_string_lossy().into_owned();
+            c.try_exec(
+                &["--tty", "--detach", "--console-socket", &path],
+                &["inspect"],
+            )?
+            .success()?;
+            let (mut terminal, _) = socket.receive()?;
+            let seen = terminal.await_json("tty")?;
+            check!(seen["tty"][0].is_object(), "tty is {}", seen["tty"]);
+            c.destroy()
+        },
+    );
     t.add("exec-process-size", "engines: exec --process with terminal and consoleSize", |c| {
         c.launch(&["pause"])?;
         let socket = ConsoleSocket::bind(&c.dir)?;
@@ -170,128 +232,66 @@ fn socket(t: &mut Table) {
     });
 }
 
-fn foreground(t: &mut Table) {
-    t.add("run", "engines: run on a terminal gives the program a terminal and passes the exit code on", |c| {
-        let (mut terminal, slave) = Terminal::open()?;
-        let running = c.run_on_terminal(&slave, &["inspect", ";", "exit", "5"])?;
-        let seen = terminal.await_json("tty")?;
-        check!(seen["tty"][0].is_object(), "tty is {}", seen["tty"]);
-        running.wait()?.exits(5).map(|_| ())
-    });
-    t.add("run-conversation", "engines: what is typed on the runtime's terminal reaches the program", |c| {
-        let (mut terminal, slave) = Terminal::open()?;
-        let running = c.run_on_terminal(&slave, &["echo", "ready", ";", "read-line"])?;
-        terminal.await_text("ready", |text| text.contains("ready").then_some(()))?;
-        terminal.type_text("typed here\r")?;
-        check_eq!(terminal.await_json("line")?["line"].as_str().map(str::trim), Some("typed here"), "line");
-        running.wait()?.success().map(|_| ())
-    });
-    t.add("run-raw-mode", "engines: the runtime's terminal is raw while the program runs and restored after", |c| {
-        let (mut terminal, slave) = Terminal::open()?;
-        let before = terminal.modes()?;
-        check!(before.local_modes.contains(LocalModes::ICANON), "a new terminal is not canonical");
-        let running = c.run_on_terminal(&slave, &["echo", "ready", ";", "read-line"])?;
-        terminal.await_text("ready", |text| text.contains("ready").then_some(()))?;
-        terminal.await_modes("raw mode", |modes| !modes.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO))?;
-        terminal.type_text("x\r")?;
-        running.wait()?.success()?;
-        let after = terminal.modes()?;
-        check_eq!(after.local_modes, before.local_modes, "local modes");
-        check_eq!(after.output_modes & OutputModes::all(), before.output_modes, "output modes");
-        check_eq!(after.input_modes, before.input_modes, "input modes");
-        Ok(())
-    });
-    t.add("run-size", "engines: the program's terminal has the size of the runtime's", |c| {
-        let (mut terminal, slave) = Terminal::open()?;
-        terminal.resize(37, 111)?;
-        let running = c.run_on_terminal(&slave, &["await-size", "37", "111", ";", "inspect"])?;
-        check_eq!(terminal.await_json("tty")?["tty"][0], json!({"rows": 37, "columns": 111}), "size");
-        running.wait()?.success().map(|_| ())
-    });
-    t.add("run-resize", "engines: a resize of the runtime's terminal reaches the program", |c| {
-        let (mut terminal, slave) = Terminal::open()?;
-        terminal.resize(37, 111)?;
-        let running = c.run_on_terminal(&slave, &["echo", "ready", ";", "await-size", "55", "133", ";", "inspect"])?;
-        terminal.await_text("ready", |text| text.contains("ready").then_some(()))?;
-        terminal.resize(55, 133)?;
-        check_eq!(terminal.await_json("tty")?["tty"][0], json!({"rows": 55, "columns": 133}), "size");
-        running.wait()?.success().map(|_| ())
-    });
-    t.add("run-control-c", "engines: control-C on the runtime's terminal reaches the program", |c| {
-        let (mut terminal, slave) = Terminal::open()?;
-        let running = c.run_on_terminal(&slave, &["await-signal", "28"])?;
-        terminal.await_json("ready")?;
-        terminal.await_modes("raw mode", |modes| !modes.local_modes.contains(LocalModes::ISIG))?;
-        terminal.type_text("\u{3}")?;
-        check_eq!(terminal.await_json("signal")?["signal"], 2, "signal");
-        running.wait()?.success().map(|_| ())
-    });
-    t.add("run-no-double-return", "engines: two terminals in a row do not double the carriage returns", |c| {
-        let (mut terminal, slave) = Terminal::open()?;
-        let running = c.run_on_terminal(&slave, &["echo", "one", ";", "echo", "two"])?;
-        let text = terminal.await_text("both lines", |text| text.contains("two").then(|| text.to_string()))?;
-        running.wait()?.success()?;
-        check!(!text.contains("\r\r"), "the terminal printed {text:?}");
-        Ok(())
-    });
-    t.add("run-large-output", "engines: all output arrives before run ends", |c| {
-        let (mut terminal, slave) = Terminal::open()?;
-        let text = "x".repeat(1000);
-        let mut args: Vec<&str> = Vec::new();
-        for _ in 0..100 {
-            args.extend_from_slice(&["echo", &text, ";"]);
-        }
-        args.extend_from_slice(&["echo", "the-end"]);
-        let running = c.run_on_terminal(&slave, &args)?;
-        let count = terminal.await_text("the end", |text| text.contains("the-end").then(|| text.matches('x').count()))?;
-        check_eq!(count, 100_000, "characters");
-        running.wait()?.success().map(|_| ())
-    });
-    t.add("exec-foreground", "engines: exec --tty in the foreground", |c| {
-        c.launch(&["pause"])?;
-        let (mut terminal, slave) = Terminal::open()?;
-        terminal.resize(31, 91)?;
-        let id = c.id();
-        let running = c.on_terminal(&slave, &["exec", "--tty", &id, "/payload", "await-size", "31", "91", ";", "inspect", ";", "exit", "6"])?;
-        check_eq!(terminal.await_json("tty")?["tty"][0], json!({"rows": 31, "columns": 91}), "size");
-        running.wait()?.exits(6)?;
-        c.destroy()
-    });
-}
-
 fn errors(t: &mut Table) {
-    t.add("create-without-socket", "engines: create with terminal needs --console-socket", |c| {
-        c.config["process"]["terminal"] = json!(true);
-        c.create_fails()?.says(&["console"]).map(|_| ())
-    });
-    t.add("socket-without-terminal", "engines: --console-socket without terminal is refused or ignored, never a hang", |c| {
-        let socket = ConsoleSocket::bind(&c.dir)?;
-        let path = socket.path.to_string_lossy().into_owned();
-        c.args(&["exit", "0"]);
-        let output = c.try_create_with(&["--console-socket", &path])?;
-        if output.code == Some(0) {
-            c.destroy()?;
-        }
-        Ok(())
-    });
-    t.add("socket-missing", "engines: a console socket that nobody listens on is an error", |c| {
-        c.config["process"]["terminal"] = json!(true);
-        let path = c.dir.join("nobody.sock").to_string_lossy().into_owned();
-        c.try_create_with(&["--console-socket", &path])?.failure().map(|_| ())
-    });
-    t.add("socket-closes", "engines: a peer that closes the console socket at once is no hang", |c| {
-        c.config["process"]["terminal"] = json!(true);
-        c.args(&["exit", "0"]);
-        c.write_config()?;
-        let path = c.dir.join("closing.sock");
-        let listener = std::os::unix::net::UnixListener::bind(&path)?;
-        let (id, bundle) = (c.id(), c.bundle().to_string_lossy().into_owned());
-        let running = c.command(&["create", "--bundle", &bundle, "--console-socket", &path.to_string_lossy(), &id])?.spawn()?;
-        drop(super::sockets::accept(&listener)?);
-        let output = running.wait()?;
-        if output.code == Some(0) {
-            c.destroy()?;
-        }
-        Ok(())
-    });
+    t.add(
+        "create-without-socket",
+        "engines: create with terminal needs --console-socket",
+        |c| {
+            c.config["process"]["terminal"] = json!(true);
+            c.create_fails()?.says(&["console"]).map(|_| ())
+        },
+    );
+    t.add(
+        "socket-without-terminal",
+        "engines: --console-socket without terminal is refused or ignored, never a hang",
+        |c| {
+            let socket = ConsoleSocket::bind(&c.dir)?;
+            let path = socket.path.to_string_lossy().into_owned();
+            c.args(&["exit", "0"]);
+            let output = c.try_create_with(&["--console-socket", &path])?;
+            if output.code == Some(0) {
+                c.destroy()?;
+            }
+            Ok(())
+        },
+    );
+    t.add(
+        "socket-missing",
+        "engines: a console socket that nobody listens on is an error",
+        |c| {
+            c.config["process"]["terminal"] = json!(true);
+            let path = c.dir.join("nobody.sock").to_string_lossy().into_owned();
+            c.try_create_with(&["--console-socket", &path])?
+                .failure()
+                .map(|_| ())
+        },
+    );
+    t.add(
+        "socket-closes",
+        "engines: a peer that closes the console socket at once is no hang",
+        |c| {
+            c.config["process"]["terminal"] = json!(true);
+            c.args(&["exit", "0"]);
+            c.write_config()?;
+            let path = c.dir.join("closing.sock");
+            let listener = std::os::unix::net::UnixListener::bind(&path)?;
+            let (id, bundle) = (c.id(), c.bundle().to_string_lossy().into_owned());
+            let running = c
+                .command(&[
+                    "create",
+                    "--bundle",
+                    &bundle,
+                    "--console-socket",
+                    &path.to_string_lossy(),
+                    &id,
+                ])?
+                .spawn()?;
+            drop(super::sockets::accept(&listener)?);
+            let output = running.wait()?;
+            if output.code == Some(0) {
+                c.destroy()?;
+            }
+            Ok(())
+        },
+    );
 }

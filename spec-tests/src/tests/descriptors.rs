@@ -1,31 +1,27 @@
-//! Descriptors that are handed to the container, and none that are not: --preserve-fds, LISTEN_FDS, NOTIFY_SOCKET,
-//! --pidfd-socket.
+//! Descriptors that are handed to the container, and none that are not: --preserve-fds, LISTEN_FDS.
 
-use super::sockets::{accept, receive};
 use crate::check::Verdict;
-use crate::context::{Context, json_line, poll_for};
-use crate::host::Need;
+use crate::context::{Context, json_line};
 use crate::inside::Inside;
 use crate::runtime::Invocation;
 use crate::table::Table;
 use crate::{check, check_eq};
-
 use std::fs;
-use std::os::unix::net::{UnixDatagram, UnixListener};
 
 /// Adds the group.
 pub fn add(t: &mut Table) {
     t.group("descriptors");
     leaks(t);
     preserve(t);
-    notify(t);
-    pidfd(t);
 }
 
 impl Context {
     /// The runtime started by `launch` with its options: files open as 3 and up, LISTEN_PID and so on.
-    fn launched(&mut self, options: &[&str], args: &[&str]) -> Verdict<Invocation> {
-        let (payload, state) = (self.payload.clone(), self.state_dir().to_string_lossy().into_owned());
+    pub fn launched(&mut self, options: &[&str], args: &[&str]) -> Verdict<Invocation> {
+        let (payload, state) = (
+            self.payload.clone(),
+            self.state_dir().to_string_lossy().into_owned(),
+        );
         let mut all: Vec<String> = vec!["launch".to_string()];
         all.extend(options.iter().map(|o| o.to_string()));
         all.push(self.runtime.path.to_string_lossy().into_owned());
@@ -36,7 +32,12 @@ impl Context {
         }
         all.extend(args.iter().map(|a| a.to_string()));
         let name = format!("io/launched-{}", all.len());
-        Ok(Invocation::new(&payload, self.dir.join(format!("{name}.out")), self.dir.join(format!("{name}.err")))?.args(all))
+        Ok(Invocation::new(
+            &payload,
+            self.dir.join(format!("{name}.out")),
+            self.dir.join(format!("{name}.err")),
+        )?
+        .args(all))
     }
 
     fn file(&self, name: &str) -> Verdict<String> {
@@ -46,7 +47,11 @@ impl Context {
     }
 
     /// A foreground `run` of the present config with `flags`, launched with `options`.
-    fn launched_run(&mut self, options: &[&str], flags: &[&str]) -> Verdict<crate::runtime::Output> {
+    fn launched_run(
+        &mut self,
+        options: &[&str],
+        flags: &[&str],
+    ) -> Verdict<crate::runtime::Output> {
         self.write_config()?;
         let (id, bundle) = (self.id(), self.bundle().to_string_lossy().into_owned());
         let mut args = vec!["run", "--bundle", &bundle];
@@ -57,209 +62,258 @@ impl Context {
 }
 
 fn leaks(t: &mut Table) {
-    t.add("none", "engines: the program has the three standard streams and nothing else", |c| {
-        let numbers: Vec<u32> = c.inspect()?.descriptors().into_keys().collect();
-        check_eq!(numbers, [0, 1, 2], "descriptors");
-        Ok(())
-    });
-    t.add("caller-not-passed", "engines: descriptors of the caller do not reach the program", |c| {
-        let file = c.file("secret")?;
-        c.args(&["inspect"]);
-        let output = c.launched_run(&["--open", &file, "--open", "/etc"], &[])?.success()?;
-        let seen = Inside(json_line(&output)?).descriptors();
-        check_eq!(seen.keys().copied().collect::<Vec<u32>>(), [0, 1, 2], "descriptors");
-        Ok(())
-    });
-    t.add("caller-not-in-created", "engines: nor do they reach the process between create and start", |c| {
-        let file = c.file("secret")?;
-        c.args(&["pause"]);
-        c.write_config()?;
-        let (id, bundle, pid) = (c.id(), c.bundle().to_string_lossy().into_owned(), c.pid_file());
-        let args = ["create", "--bundle", &bundle, "--pid-file", &pid.to_string_lossy(), &id];
-        c.launched(&["--open", &file, "--open", "/etc"], &args)?.run()?.success()?;
-        let mut links = Vec::new();
-        for entry in fs::read_dir(format!("/proc/{}/fd", c.pid()?))?.flatten() {
-            links.push(fs::read_link(entry.path())?.to_string_lossy().into_owned());
-        }
-        let io = c.dir.join("io").to_string_lossy().into_owned();
-        let bad: Vec<_> = links.iter().filter(|l| (l.as_str() == "/etc" || **l == file) && !l.starts_with(&io)).collect();
-        check!(bad.is_empty(), "the created process holds {bad:?}");
-        c.destroy()
-    });
-    t.add("no-host-folders-in-created", "CVE-2024-21626: a created process holds no folder of the host", |c| {
-        c.args(&["pause"]);
-        c.create()?;
-        let pid = c.pid()?;
-        for entry in fs::read_dir(format!("/proc/{pid}/fd"))?.flatten() {
-            let Ok(meta) = fs::metadata(entry.path()) else { continue };
-            let link = fs::read_link(entry.path())?;
-            check!(!meta.is_dir(), "descriptor {:?} is the folder {}", entry.file_name(), link.display());
-        }
-        c.destroy()
-    });
+    t.add(
+        "none",
+        "engines: the program has the three standard streams and nothing else",
+        |c| {
+            let numbers: Vec<u32> = c.inspect()?.descriptors().into_keys().collect();
+            check_eq!(numbers, [0, 1, 2], "descriptors");
+            Ok(())
+        },
+    );
+    t.add(
+        "caller-not-passed",
+        "engines: descriptors of the caller do not reach the program",
+        |c| {
+            let file = c.file("secret")?;
+            c.args(&["inspect"]);
+            let output = c
+                .launched_run(&["--open", &file, "--open", "/etc"], &[])?
+                .success()?;
+            let seen = Inside(json_line(&output)?).descriptors();
+            check_eq!(
+                seen.keys().copied().collect::<Vec<u32>>(),
+                [0, 1, 2],
+                "descriptors"
+            );
+            Ok(())
+        },
+    );
+    t.add(
+        "caller-not-in-created",
+        "engines: nor do they reach the process between create and start",
+        |c| {
+            let file = c.file("secret")?;
+            c.args(&["pause"]);
+            c.write_config()?;
+            let (id, bundle, pid) = (
+                c.id(),
+                c.bundle().to_string_lossy().into_owned(),
+                c.pid_file(),
+            );
+            let args = [
+                "create",
+                "--bundle",
+                &bundle,
+                "--pid-file",
+                &pid.to_string_lossy(),
+                &id,
+            ];
+            c.launched(&["--open", &file, "--open", "/etc"], &args)?
+                .run()?
+                .success()?;
+            let mut links = Vec::new();
+            for entry in fs::read_dir(format!("/proc/{}/fd", c.pid()?))?.flatten() {
+                links.push(fs::read_link(entry.path())?.to_string_lossy().into_owned());
+            }
+            let io = c.dir.join("io").to_string_lossy().into_owned();
+            let bad: Vec<_> = links
+                .iter()
+                .filter(|l| (l.as_str() == "/etc" || **l == file) && !l.starts_with(&io))
+                .collect();
+            check!(bad.is_empty(), "the created process holds {bad:?}");
+            c.destroy()
+        },
+    );
+    t.add(
+        "no-host-folders-in-created",
+        "CVE-2024-21626: a created process holds no folder of the host",
+        |c| {
+            c.args(&["pause"]);
+            c.create()?;
+            let pid = c.pid()?;
+            for entry in fs::read_dir(format!("/proc/{pid}/fd"))?.flatten() {
+                let Ok(meta) = fs::metadata(entry.path()) else {
+                    continue;
+                };
+                let link = fs::read_link(entry.path())?;
+                check!(
+                    !meta.is_dir(),
+                    "descriptor {:?} is the folder {}",
+                    entry.file_name(),
+                    link.display()
+                );
+            }
+            c.destroy()
+        },
+    );
 }
 
 fn preserve(t: &mut Table) {
-    t.add("preserve-fds", "engines: --preserve-fds N passes 3 to N+2", |c| {
-        let (one, two, three) = (c.file("one")?, c.file("two")?, c.file("three")?);
-        c.args(&["inspect"]);
-        let options = ["--open", &one, "--open", &two, "--open", &three];
-        let output = c.launched_run(&options, &["--preserve-fds", "2"])?.success()?;
-        let seen = Inside(json_line(&output)?).descriptors();
-        check_eq!(seen.keys().copied().collect::<Vec<u32>>(), [0, 1, 2, 3, 4], "descriptors");
-        c.args(&["fd-read", "3", ";", "fd-read", "4"]);
-        Ok(())
-    });
-    t.add("preserve-fds-usable", "engines: preserved descriptors are the caller's, in order", |c| {
-        let (one, two) = (c.file("one")?, c.file("two")?);
-        c.args(&["inspect"]);
-        let output = c.launched_run(&["--open", &one, "--open", &two], &["--preserve-fds=2"])?.success()?;
-        let seen = Inside(json_line(&output)?).descriptors();
-        check!(seen.get(&3).is_some_and(|l| l.ends_with("one")), "3 is {:?}", seen.get(&3));
-        check!(seen.get(&4).is_some_and(|l| l.ends_with("two")), "4 is {:?}", seen.get(&4));
-        Ok(())
-    });
-    t.add("preserve-fds-missing", "engines: a preserved descriptor that is not open is an error", |c| {
-        c.args(&["exit", "0"]);
-        c.launched_run(&[], &["--preserve-fds", "2"])?.failure().map(|_| ())
-    })
+    t.add(
+        "preserve-fds",
+        "engines: --preserve-fds N passes 3 to N+2",
+        |c| {
+            let (one, two, three) = (c.file("one")?, c.file("two")?, c.file("three")?);
+            c.args(&["inspect"]);
+            let options = ["--open", &one, "--open", &two, "--open", &three];
+            let output = c
+                .launched_run(&options, &["--preserve-fds", "2"])?
+                .success()?;
+            let seen = Inside(json_line(&output)?).descriptors();
+            check_eq!(
+                seen.keys().copied().collect::<Vec<u32>>(),
+                [0, 1, 2, 3, 4],
+                "descriptors"
+            );
+            c.args(&["fd-read", "3", ";", "fd-read", "4"]);
+            Ok(())
+        },
+    );
+    t.add(
+        "preserve-fds-usable",
+        "engines: preserved descriptors are the caller's, in order",
+        |c| {
+            let (one, two) = (c.file("one")?, c.file("two")?);
+            c.args(&["inspect"]);
+            let output = c
+                .launched_run(&["--open", &one, "--open", &two], &["--preserve-fds=2"])?
+                .success()?;
+            let seen = Inside(json_line(&output)?).descriptors();
+            check!(
+                seen.get(&3).is_some_and(|l| l.ends_with("one")),
+                "3 is {:?}",
+                seen.get(&3)
+            );
+            check!(
+                seen.get(&4).is_some_and(|l| l.ends_with("two")),
+                "4 is {:?}",
+                seen.get(&4)
+            );
+            Ok(())
+        },
+    );
+    t.add(
+        "preserve-fds-missing",
+        "engines: a preserved descriptor that is not open is an error",
+        |c| {
+            c.args(&["exit", "0"]);
+            c.launched_run(&[], &["--preserve-fds", "2"])?
+                .failure()
+                .map(|_| ())
+        },
+    )
     .newer("runc 1.2");
-    t.add("preserve-fds-create", "engines: create --preserve-fds passes them to the program that start runs", |c| {
-        let one = c.file("one")?;
-        c.args(&["inspect"]);
-        c.write_config()?;
-        let (id, bundle, pid) = (c.id(), c.bundle().to_string_lossy().into_owned(), c.pid_file());
-        let args = ["create", "--bundle", &bundle, "--pid-file", &pid.to_string_lossy(), "--preserve-fds", "1", &id];
-        let running = c.launched(&["--open", &one], &args)?.spawn()?;
-        c.container_stdout = running.stdout.clone();
-        running.wait()?.success()?;
-        c.start()?;
-        let seen = Inside(c.await_line()?).descriptors();
-        check_eq!(seen.keys().copied().collect::<Vec<u32>>(), [0, 1, 2, 3], "descriptors");
-        c.await_status("stopped")?;
-        c.delete()
-    });
+    t.add(
+        "preserve-fds-create",
+        "engines: create --preserve-fds passes them to the program that start runs",
+        |c| {
+            let one = c.file("one")?;
+            c.args(&["inspect"]);
+            c.write_config()?;
+            let (id, bundle, pid) = (
+                c.id(),
+                c.bundle().to_string_lossy().into_owned(),
+                c.pid_file(),
+            );
+            let args = [
+                "create",
+                "--bundle",
+                &bundle,
+                "--pid-file",
+                &pid.to_string_lossy(),
+                "--preserve-fds",
+                "1",
+                &id,
+            ];
+            let running = c.launched(&["--open", &one], &args)?.spawn()?;
+            c.container_stdout = running.stdout.clone();
+            running.wait()?.success()?;
+            c.start()?;
+            let seen = Inside(c.await_line()?).descriptors();
+            check_eq!(
+                seen.keys().copied().collect::<Vec<u32>>(),
+                [0, 1, 2, 3],
+                "descriptors"
+            );
+            c.await_status("stopped")?;
+            c.delete()
+        },
+    );
     t.add("preserve-fds-exec", "engines: exec --preserve-fds", |c| {
         c.launch(&["pause"])?;
         let (one, id) = (c.file("one")?, c.id());
         let args = ["exec", "--preserve-fds", "1", &id, "/payload", "inspect"];
         let output = c.launched(&["--open", &one], &args)?.run()?.success()?;
         let seen = Inside(json_line(&output)?).descriptors();
-        check_eq!(seen.keys().copied().collect::<Vec<u32>>(), [0, 1, 2, 3], "descriptors");
+        check_eq!(
+            seen.keys().copied().collect::<Vec<u32>>(),
+            [0, 1, 2, 3],
+            "descriptors"
+        );
         c.destroy()
     });
-    t.add("listen-fds", "engines: LISTEN_FDS descriptors are passed, LISTEN_PID is 1 inside", |c| {
-        let (one, two) = (c.file("one")?, c.file("two")?);
-        c.args(&["inspect"]);
-        let options = ["--open", &one, "--open", &two, "--env", "LISTEN_FDS=2", "--listen-pid"];
-        let output = c.launched_run(&options, &[])?.success()?;
-        let inside = Inside(json_line(&output)?);
-        check_eq!(inside.descriptors().keys().copied().collect::<Vec<u32>>(), [0, 1, 2, 3, 4], "descriptors");
-        check_eq!(inside.variable("LISTEN_FDS").as_deref(), Some("2"), "LISTEN_FDS");
-        check_eq!(inside.variable("LISTEN_PID").as_deref(), Some("1"), "LISTEN_PID");
-        Ok(())
-    });
-    t.add("listen-fds-of-another", "engines: LISTEN_FDS with another process's LISTEN_PID is not for the container", |c| {
-        let one = c.file("one")?;
-        c.args(&["inspect"]);
-        let output = c.launched_run(&["--open", &one, "--env", "LISTEN_FDS=1", "--env", "LISTEN_PID=1"], &[])?.success()?;
-        let inside = Inside(json_line(&output)?);
-        check_eq!(inside.descriptors().keys().copied().collect::<Vec<u32>>(), [0, 1, 2], "descriptors");
-        Ok(())
-    });
-}
-
-fn notify(t: &mut Table) {
-    t.add("notify-socket", "engines: with NOTIFY_SOCKET the program's READY=1 reaches the caller's socket, MAINPID with it", |c| {
-        let path = c.dir.join("notify.sock");
-        let socket = UnixDatagram::bind(&path)?;
-        socket.set_nonblocking(true)?;
-        c.args(&["notify", "READY=1\nSTATUS=up", ";", "pause"]);
-        c.write_config()?;
-        let (id, bundle, pid) = (c.id(), c.bundle().to_string_lossy().into_owned(), c.pid_file());
-        let args = ["run", "--detach", "--bundle", &bundle, "--pid-file", &pid.to_string_lossy(), &id];
-        let notify = format!("NOTIFY_SOCKET={}", path.display());
-        let running = c.launched(&["--env", &notify], &args)?.spawn()?;
-        let mut text = String::new();
-        poll_for("READY=1 on the notify socket", || {
-            let mut buffer = [0u8; 4096];
-            while let Ok(count) = socket.recv(&mut buffer) {
-                text.push_str(&String::from_utf8_lossy(&buffer[..count]));
-                text.push('\n');
-            }
-            text.contains("READY=1").then_some(())
-        })?;
-        running.wait()?.success()?;
-        c.destroy()
-    })
-    .needs(&[Need::Root]);
-    t.add("notify-variable", "engines: NOTIFY_SOCKET inside is a socket of the container's, not the host's path", |c| {
-        let path = c.dir.join("notify.sock");
-        let socket = UnixDatagram::bind(&path)?;
-        socket.set_nonblocking(true)?;
-        c.args(&["inspect", ";", "notify", "READY=1", ";", "pause"]);
-        c.write_config()?;
-        let (id, bundle, pid) = (c.id(), c.bundle().to_string_lossy().into_owned(), c.pid_file());
-        let args = ["run", "--detach", "--bundle", &bundle, "--pid-file", &pid.to_string_lossy(), &id];
-        let notify = format!("NOTIFY_SOCKET={}", path.display());
-        let running = c.launched(&["--env", &notify], &args)?.spawn()?;
-        c.container_stdout = running.stdout.clone();
-        let inside = Inside(c.await_line()?);
-        running.wait()?.success()?;
-        let seen = inside.variable("NOTIFY_SOCKET").unwrap_or_default();
-        check!(!seen.is_empty(), "NOTIFY_SOCKET is not set");
-        c.destroy()
-    })
-    .needs(&[Need::Root]);
-    t.add("notify-create-start", "engines: create with NOTIFY_SOCKET, then start, which passes READY=1 on", |c| {
-        let path = c.dir.join("notify.sock");
-        let socket = UnixDatagram::bind(&path)?;
-        socket.set_nonblocking(true)?;
-        c.args(&["notify", "READY=1", ";", "pause"]);
-        c.write_config()?;
-        let (id, bundle, pid) = (c.id(), c.bundle().to_string_lossy().into_owned(), c.pid_file());
-        let args = ["create", "--bundle", &bundle, "--pid-file", &pid.to_string_lossy(), &id];
-        let notify = format!("NOTIFY_SOCKET={}", path.display());
-        c.launched(&["--env", &notify], &args)?.run()?.success()?;
-        let running = c.launched(&["--env", &notify], &["start", &id])?.spawn()?;
-        poll_for("READY=1 on the notify socket", || {
-            let mut buffer = [0u8; 4096];
-            let count = socket.recv(&mut buffer).ok()?;
-            String::from_utf8_lossy(&buffer[..count]).contains("READY=1").then_some(())
-        })?;
-        running.wait()?.success()?;
-        c.destroy()
-    })
-    .needs(&[Need::Root]);
-}
-
-fn pidfd(t: &mut Table) {
-    t.add("pidfd-socket", "engines: create --pidfd-socket sends a pidfd of the container's process", |c| {
-        let path = c.dir.join("pidfd.sock");
-        let listener = UnixListener::bind(&path)?;
-        c.args(&["pause"]);
-        c.try_create_with(&["--pidfd-socket", &path.to_string_lossy()])?.success()?;
-        let (text, fds) = receive(&accept(&listener)?)?;
-        check_eq!(fds.len(), 1, "descriptors");
-        check_eq!(text, "standard", "text");
-        let number = std::os::fd::AsRawFd::as_raw_fd(&fds[0]);
-        let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}"))?;
-        let pid = c.pid()?;
-        check!(info.lines().any(|l| l.split_whitespace().eq(["Pid:", &pid.to_string()])), "fdinfo is {info:?}");
-        c.destroy()
-    })
-    .newer("runc 1.3");
-    t.add("pidfd-socket-exec", "engines: exec --pidfd-socket sends a pidfd of the exec'd process", |c| {
-        c.launch(&["pause"])?;
-        let path = c.dir.join("pidfd.sock");
-        let listener = UnixListener::bind(&path)?;
-        let file = c.dir.join("exec.pid");
-        c.try_exec(&["--detach", "--pid-file", &file.to_string_lossy(), "--pidfd-socket", &path.to_string_lossy()], &["pause"])?.success()?;
-        let (text, fds) = receive(&accept(&listener)?)?;
-        check_eq!(fds.len(), 1, "descriptors");
-        check_eq!(text, "setns", "text");
-
-        c.destroy()
-    })
-    .newer("runc 1.3");
+    t.add(
+        "listen-fds",
+        "engines: LISTEN_FDS descriptors are passed, LISTEN_PID is 1 inside",
+        |c| {
+            let (one, two) = (c.file("one")?, c.file("two")?);
+            c.args(&["inspect"]);
+            let options = [
+                "--open",
+                &one,
+                "--open",
+                &two,
+                "--env",
+                "LISTEN_FDS=2",
+                "--listen-pid",
+            ];
+            let output = c.launched_run(&options, &[])?.success()?;
+            let inside = Inside(json_line(&output)?);
+            check_eq!(
+                inside.descriptors().keys().copied().collect::<Vec<u32>>(),
+                [0, 1, 2, 3, 4],
+                "descriptors"
+            );
+            check_eq!(
+                inside.variable("LISTEN_FDS").as_deref(),
+                Some("2"),
+                "LISTEN_FDS"
+            );
+            check_eq!(
+                inside.variable("LISTEN_PID").as_deref(),
+                Some("1"),
+                "LISTEN_PID"
+            );
+            Ok(())
+        },
+    );
+    t.add(
+        "listen-fds-of-another",
+        "engines: LISTEN_FDS with another process's LISTEN_PID is not for the container",
+        |c| {
+            let one = c.file("one")?;
+            c.args(&["inspect"]);
+            let output = c
+                .launched_run(
+                    &[
+                        "--open",
+                        &one,
+                        "--env",
+                        "LISTEN_FDS=1",
+                        "--env",
+                        "LISTEN_PID=1",
+                    ],
+                    &[],
+                )?
+                .success()?;
+            let inside = Inside(json_line(&output)?);
+            check_eq!(
+                inside.descriptors().keys().copied().collect::<Vec<u32>>(),
+                [0, 1, 2],
+                "descriptors"
+            );
+            Ok(())
+        },
+    );
 }

@@ -1,51 +1,104 @@
 //! The tests, one file per subject.
 
+mod attributes;
+mod binds;
 mod cgroups;
+mod command_line;
 mod console;
 mod descriptors;
+mod devices;
+mod documents;
 mod engines;
 mod errors;
 mod exec;
+mod exec_process;
+mod foreground;
+mod hook_order;
 mod hooks;
 mod identity;
+mod kill_delete;
 mod lifecycle;
+mod limits;
+mod log;
+mod mount_effects;
 mod mount_options;
 mod mounts;
+mod namespace_effects;
 mod namespaces;
+mod netdev;
+mod notify;
+mod pause;
 mod process;
+mod propagation;
+mod rdt;
 mod reliability;
+mod rlimits;
 mod rootfs;
 mod run;
 mod seccomp;
+mod seccomp_notify;
 mod security;
+mod security_process;
 pub mod sockets;
+mod start;
 pub mod state;
+mod sysctl;
+mod update;
 mod userns;
 
 use crate::table::Table;
 
-/// Every test.
+/// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    lifecycle::add(&mut table);
-    state::add(&mut table);
-    process::add(&mut table);
-    identity::add(&mut table);
-    namespaces::add(&mut table);
-    userns::add(&mut table);
-    mounts::add(&mut table);
-    mount_options::add(&mut table);
-    rootfs::add(&mut table);
-    seccomp::add(&mut table);
-    hooks::add(&mut table);
-    cgroups::add(&mut table);
-    run::add(&mut table);
-    exec::add(&mut table);
-    console::add(&mut table);
-    descriptors::add(&mut table);
-    engines::add(&mut table);
-    errors::add(&mut table);
-    security::add(&mut table);
-    reliability::add(&mut table);
+    let subjects: [fn(&mut Table); 44] = [
+        lifecycle::add,
+        start::add,
+        kill_delete::add,
+        state::add,
+        process::add,
+        identity::add,
+        rlimits::add,
+        attributes::add,
+        namespaces::add,
+        namespace_effects::add,
+        userns::add,
+        netdev::add,
+        mounts::add,
+        binds::add,
+        mount_options::add,
+        mount_effects::add,
+        propagation::add,
+        rootfs::add,
+        devices::add,
+        seccomp::add,
+        seccomp_notify::add,
+        sysctl::add,
+        hooks::add,
+        hook_order::add,
+        cgroups::add,
+        limits::add,
+        rdt::add,
+        update::add,
+        pause::add,
+        run::add,
+        exec::add,
+        exec_process::add,
+        console::add,
+        foreground::add,
+        descriptors::add,
+        notify::add,
+        engines::add,
+        log::add,
+        command_line::add,
+        documents::add,
+        errors::add,
+        security::add,
+        security_process::add,
+        reliability::add,
+    ];
+    for add in subjects {
+        add(&mut table);
+    }
     table
 }

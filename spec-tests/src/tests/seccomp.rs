@@ -1,83 +1,135 @@
-//! Seccomp profiles and sysctls. config-linux.md#seccomp, #sysctl.
+//! Seccomp profiles. config-linux.md#seccomp.
 
 use crate::check::Verdict;
+use crate::check_eq;
 use crate::context::Context;
 use crate::host::Need;
 use crate::table::Table;
-use crate::{check, check_eq};
 use serde_json::{Value, json};
 use std::fs;
-use super::sockets::{accept, receive};
-use std::os::unix::net::UnixListener;
 
-/// Adds the groups.
+/// Adds the group.
 pub fn add(t: &mut Table) {
     t.group("seccomp");
     actions(t);
     arguments(t);
     errors(t);
-    notify(t);
-    t.group("sysctl");
-    sysctl(t);
 }
 
 // Numbers of x86_64 and aarch64 for calls that nothing else needs.
 #[cfg(target_arch = "x86_64")]
-const NUMBERS: [(&str, u32); 3] = [("getpriority", 140), ("sched_rr_get_interval", 148), ("kcmp", 312)];
+const NUMBERS: [(&str, u32); 3] = [
+    ("getpriority", 140),
+    ("sched_rr_get_interval", 148),
+    ("kcmp", 312),
+];
+
 #[cfg(not(target_arch = "x86_64"))]
-const NUMBERS: [(&str, u32); 3] = [("getpriority", 141), ("sched_rr_get_interval", 127), ("kcmp", 272)];
+const NUMBERS: [(&str, u32); 3] = [
+    ("getpriority", 141),
+    ("sched_rr_get_interval", 127),
+    ("kcmp", 272),
+];
 
 fn number(name: &str) -> String {
-    NUMBERS.iter().find(|(n, _)| *n == name).map_or(0, |(_, number)| *number).to_string()
+    NUMBERS
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map_or(0, |(_, number)| *number)
+        .to_string()
 }
 
 /// A profile that allows everything but what `rules` say.
-fn profile(rules: Value) -> Value {
+pub fn profile(rules: Value) -> Value {
     json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules})
 }
 
 /// Runs `getpriority(0, 0)` under the profile.
 fn getpriority(c: &mut Context) -> Verdict<crate::runtime::Output> {
-    c.try_run(&["syscall", &number("getpriority"), "0", "0", ";", "echo", "{}"])
+    c.try_run(&[
+        "syscall",
+        &number("getpriority"),
+        "0",
+        "0",
+        ";",
+        "echo",
+        "{}",
+    ])
 }
 
 fn actions(t: &mut Table) {
-    t.add("mode", "config-linux.md#seccomp: a profile puts the process into filter mode", |c| {
-        c.config["linux"]["seccomp"] = profile(json!([{"names": ["kcmp"], "action": "SCMP_ACT_ERRNO"}]));
-        check_eq!(c.inspect()?.status("Seccomp"), "2", "Seccomp");
-        Ok(())
-    });
-    t.add("none", "config-linux.md#seccomp: without a profile there is no filter of the runtime's", |c| {
-        let own = fs::read_to_string("/proc/self/status")?;
-        let own = own.lines().find_map(|line| line.strip_prefix("Seccomp:")).unwrap_or_default().trim().to_string();
-        check_eq!(c.inspect()?.status("Seccomp"), own, "Seccomp");
-        Ok(())
-    });
-    for (nnp, name) in [(true, "errno"), (false, "errno-without-no-new-privileges")] {
-        t.add(name, "config-linux.md#seccomp: SCMP_ACT_ERRNO fails the call, by default with EPERM", move |c| {
-            c.config["process"]["noNewPrivileges"] = json!(nnp);
-            c.config["linux"]["seccomp"] = profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO"}]));
-            let line = crate::context::json_line(&getpriority(c)?.success()?)?;
-            check_eq!(line["errno"], 1, "errno");
+    t.add(
+        "mode",
+        "config-linux.md#seccomp: a profile puts the process into filter mode",
+        |c| {
+            c.config["linux"]["seccomp"] =
+                profile(json!([{"names": ["kcmp"], "action": "SCMP_ACT_ERRNO"}]));
+            check_eq!(c.inspect()?.status("Seccomp"), "2", "Seccomp");
             Ok(())
-        })
+        },
+    );
+    t.add(
+        "none",
+        "config-linux.md#seccomp: without a profile there is no filter of the runtime's",
+        |c| {
+            let own = fs::read_to_string("/proc/self/status")?;
+            let own = own
+                .lines()
+                .find_map(|line| line.strip_prefix("Seccomp:"))
+                .unwrap_or_default()
+                .trim()
+                .to_string();
+            check_eq!(c.inspect()?.status("Seccomp"), own, "Seccomp");
+            Ok(())
+        },
+    );
+    for (nnp, name) in [(true, "errno"), (false, "errno-without-no-new-privileges")] {
+        t.add(
+            name,
+            "config-linux.md#seccomp: SCMP_ACT_ERRNO fails the call, by default with EPERM",
+            move |c| {
+                c.config["process"]["noNewPrivileges"] = json!(nnp);
+                c.config["linux"]["seccomp"] =
+                    profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO"}]));
+                let line = crate::context::json_line(&getpriority(c)?.success()?)?;
+                check_eq!(line["errno"], 1, "errno");
+                Ok(())
+            },
+        )
         .needs(if nnp { &[] } else { &[Need::Root] });
     }
-    t.add("errno-ret", "config-linux.md#seccomp: errnoRet is the errno", |c| {
-        c.config["linux"]["seccomp"] =
-            profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO", "errnoRet": 100}]));
-        check_eq!(crate::context::json_line(&getpriority(c)?.success()?)?["errno"], 100, "errno");
-        Ok(())
-    });
-    t.add("default-errno-ret", "config-linux.md#seccomp: defaultErrnoRet is the errno of the default action", |c| {
-        let names: Vec<&str> = include_str!("syscalls.txt").split_whitespace().collect();
-        c.config["linux"]["seccomp"] = json!({
-            "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 99,
-            "syscalls": [{"names": names, "action": "SCMP_ACT_ALLOW"}]
-        });
-        check_eq!(crate::context::json_line(&getpriority(c)?.success()?)?["errno"], 99, "errno");
-        Ok(())
-    });
+    t.add(
+        "errno-ret",
+        "config-linux.md#seccomp: errnoRet is the errno",
+        |c| {
+            c.config["linux"]["seccomp"] = profile(
+                json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO", "errnoRet": 100}]),
+            );
+            check_eq!(
+                crate::context::json_line(&getpriority(c)?.success()?)?["errno"],
+                100,
+                "errno"
+            );
+            Ok(())
+        },
+    );
+    t.add(
+        "default-errno-ret",
+        "config-linux.md#seccomp: defaultErrnoRet is the errno of the default action",
+        |c| {
+            let names: Vec<&str> = include_str!("syscalls.txt").split_whitespace().collect();
+            c.config["linux"]["seccomp"] = json!({
+                "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 99,
+                "syscalls": [{"names": names, "action": "SCMP_ACT_ALLOW"}]
+            });
+            check_eq!(
+                crate::context::json_line(&getpriority(c)?.success()?)?["errno"],
+                99,
+                "errno"
+            );
+            Ok(())
+        },
+    );
     t.add("allow-list", "config-linux.md#seccomp: a default action of ERRNO with allowed calls", |c| {
         let names: Vec<&str> = include_str!("syscalls.txt").split_whitespace().collect();
         c.config["linux"]["seccomp"] = json!({
@@ -86,33 +138,74 @@ fn actions(t: &mut Table) {
         check_eq!(crate::context::json_line(&getpriority(c)?.success()?)?["errno"], 1, "errno");
         Ok(())
     });
-    for action in ["SCMP_ACT_KILL", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_KILL_PROCESS"] {
-        t.add(action.to_lowercase()[9..].replace('_', "-"), format!("config-linux.md#seccomp: {action} ends the process with SIGSYS"), move |c| {
-            c.config["linux"]["seccomp"] = profile(json!([{"names": ["getpriority"], "action": action}]));
-            getpriority(c)?.exits(128 + 31).map(|_| ())
-        });
+    for action in [
+        "SCMP_ACT_KILL",
+        "SCMP_ACT_KILL_THREAD",
+        "SCMP_ACT_KILL_PROCESS",
+    ] {
+        t.add(
+            action.to_lowercase()[9..].replace('_', "-"),
+            format!("config-linux.md#seccomp: {action} ends the process with SIGSYS"),
+            move |c| {
+                c.config["linux"]["seccomp"] =
+                    profile(json!([{"names": ["getpriority"], "action": action}]));
+                getpriority(c)?.exits(128 + 31).map(|_| ())
+            },
+        );
     }
-    t.add("trap", "config-linux.md#seccomp: SCMP_ACT_TRAP sends SIGSYS", |c| {
-        c.config["linux"]["seccomp"] = profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_TRAP"}]));
-        getpriority(c)?.exits(128 + 31).map(|_| ())
-    });
-    t.add("log", "config-linux.md#seccomp: SCMP_ACT_LOG lets the call pass", |c| {
-        c.config["linux"]["seccomp"] = profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_LOG"}]));
-        check_eq!(crate::context::json_line(&getpriority(c)?.success()?)?["ok"], true, "ok");
-        Ok(())
-    });
-    t.add("trace", "config-linux.md#seccomp: SCMP_ACT_TRACE without a tracer fails with ENOSYS", |c| {
-        c.config["linux"]["seccomp"] =
-            profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_TRACE", "errnoRet": 5}]));
-        check_eq!(crate::context::json_line(&getpriority(c)?.success()?)?["errno"], 38, "errno");
-        Ok(())
-    });
-    t.add("unknown-syscall", "engines: a syscall name the runtime does not know is skipped", |c| {
-        c.config["linux"]["seccomp"] =
-            profile(json!([{"names": ["no_such_call", "getpriority"], "action": "SCMP_ACT_ERRNO"}]));
-        check_eq!(crate::context::json_line(&getpriority(c)?.success()?)?["errno"], 1, "errno");
-        Ok(())
-    });
+    t.add(
+        "trap",
+        "config-linux.md#seccomp: SCMP_ACT_TRAP sends SIGSYS",
+        |c| {
+            c.config["linux"]["seccomp"] =
+                profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_TRAP"}]));
+            getpriority(c)?.exits(128 + 31).map(|_| ())
+        },
+    );
+    t.add(
+        "log",
+        "config-linux.md#seccomp: SCMP_ACT_LOG lets the call pass",
+        |c| {
+            c.config["linux"]["seccomp"] =
+                profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_LOG"}]));
+            check_eq!(
+                crate::context::json_line(&getpriority(c)?.success()?)?["ok"],
+                true,
+                "ok"
+            );
+            Ok(())
+        },
+    );
+    t.add(
+        "trace",
+        "config-linux.md#seccomp: SCMP_ACT_TRACE without a tracer fails with ENOSYS",
+        |c| {
+            c.config["linux"]["seccomp"] = profile(
+                json!([{"names": ["getpriority"], "action": "SCMP_ACT_TRACE", "errnoRet": 5}]),
+            );
+            check_eq!(
+                crate::context::json_line(&getpriority(c)?.success()?)?["errno"],
+                38,
+                "errno"
+            );
+            Ok(())
+        },
+    );
+    t.add(
+        "unknown-syscall",
+        "engines: a syscall name the runtime does not know is skipped",
+        |c| {
+            c.config["linux"]["seccomp"] = profile(
+                json!([{"names": ["no_such_call", "getpriority"], "action": "SCMP_ACT_ERRNO"}]),
+            );
+            check_eq!(
+                crate::context::json_line(&getpriority(c)?.success()?)?["errno"],
+                1,
+                "errno"
+            );
+            Ok(())
+        },
+    );
     t.add("future-syscall-enosys", "engines: a call newer than the profile fails with ENOSYS, not EPERM", |c| {
         let names: Vec<&str> = include_str!("syscalls.txt").split_whitespace().collect();
         c.config["linux"]["seccomp"] = json!({
@@ -124,33 +217,58 @@ fn actions(t: &mut Table) {
         check_eq!(crate::context::json_line(&output)?["errno"], 38, "errno");
         Ok(())
     });
-    t.add("architectures", "config-linux.md#seccomp: architectures beside the native one", |c| {
-        let mut seccomp = profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO"}]));
-        seccomp["architectures"] = if cfg!(target_arch = "x86_64") {
-            json!(["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"])
-        } else {
-            json!(["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"])
-        };
-        c.config["linux"]["seccomp"] = seccomp;
-        check_eq!(crate::context::json_line(&getpriority(c)?.success()?)?["errno"], 1, "errno");
-        Ok(())
-    });
-    for flag in ["LOG", "SPEC_ALLOW", "TSYNC"] {
-        t.add(format!("flag-{}", flag.to_lowercase().replace('_', "-")), "config-linux.md#seccomp: flags", move |c| {
-            let mut seccomp = profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO"}]));
-            seccomp["flags"] = json!([format!("SECCOMP_FILTER_FLAG_{flag}")]);
+    t.add(
+        "architectures",
+        "config-linux.md#seccomp: architectures beside the native one",
+        |c| {
+            let mut seccomp =
+                profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO"}]));
+            seccomp["architectures"] = if cfg!(target_arch = "x86_64") {
+                json!(["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"])
+            } else {
+                json!(["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"])
+            };
             c.config["linux"]["seccomp"] = seccomp;
-            check_eq!(crate::context::json_line(&getpriority(c)?.success()?)?["errno"], 1, "errno");
+            check_eq!(
+                crate::context::json_line(&getpriority(c)?.success()?)?["errno"],
+                1,
+                "errno"
+            );
             Ok(())
-        });
+        },
+    );
+    for flag in ["LOG", "SPEC_ALLOW", "TSYNC"] {
+        t.add(
+            format!("flag-{}", flag.to_lowercase().replace('_', "-")),
+            "config-linux.md#seccomp: flags",
+            move |c| {
+                let mut seccomp =
+                    profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO"}]));
+                seccomp["flags"] = json!([format!("SECCOMP_FILTER_FLAG_{flag}")]);
+                c.config["linux"]["seccomp"] = seccomp;
+                check_eq!(
+                    crate::context::json_line(&getpriority(c)?.success()?)?["errno"],
+                    1,
+                    "errno"
+                );
+                Ok(())
+            },
+        );
     }
-    t.add("in-exec", "engines: exec'd processes are under the container's profile", |c| {
-        c.config["linux"]["seccomp"] = profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO"}]));
-        c.launch(&["pause"])?;
-        let output = c.try_exec(&[], &["syscall", &number("getpriority"), "0", "0"])?.success()?;
-        check_eq!(crate::context::json_line(&output)?["errno"], 1, "errno");
-        c.destroy()
-    });
+    t.add(
+        "in-exec",
+        "engines: exec'd processes are under the container's profile",
+        |c| {
+            c.config["linux"]["seccomp"] =
+                profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO"}]));
+            c.launch(&["pause"])?;
+            let output = c
+                .try_exec(&[], &["syscall", &number("getpriority"), "0", "0"])?
+                .success()?;
+            check_eq!(crate::context::json_line(&output)?["errno"], 1, "errno");
+            c.destroy()
+        },
+    );
 }
 
 /// Operator, value, valueTwo, and which of the first arguments 0..4 must be denied.
@@ -211,18 +329,41 @@ fn errors(t: &mut Table) {
     let rule = |action: &str| json!([{"names": ["getpriority"], "action": action}]);
     let cases = [
         ("bad-action", profile(rule("SCMP_ACT_BOGUS"))),
-        ("bad-default-action", json!({"defaultAction": "SCMP_ACT_BOGUS"})),
-        ("bad-architecture", json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_BOGUS"], "syscalls": rule("SCMP_ACT_ERRNO")})),
-        ("bad-operator", profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_BOGUS"}]}]))),
-        ("bad-index", profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 6, "value": 1, "op": "SCMP_CMP_EQ"}]}]))),
-        ("bad-flag", json!({"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_BOGUS"], "syscalls": rule("SCMP_ACT_ERRNO")})),
+        (
+            "bad-default-action",
+            json!({"defaultAction": "SCMP_ACT_BOGUS"}),
+        ),
+        (
+            "bad-architecture",
+            json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_BOGUS"], "syscalls": rule("SCMP_ACT_ERRNO")}),
+        ),
+        (
+            "bad-operator",
+            profile(
+                json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_BOGUS"}]}]),
+            ),
+        ),
+        (
+            "bad-index",
+            profile(
+                json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 6, "value": 1, "op": "SCMP_CMP_EQ"}]}]),
+            ),
+        ),
+        (
+            "bad-flag",
+            json!({"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_BOGUS"], "syscalls": rule("SCMP_ACT_ERRNO")}),
+        ),
         ("notify-without-listener", profile(rule("SCMP_ACT_NOTIFY"))),
     ];
     for (name, seccomp) in cases {
-        t.add(name, "config.md#valid-values MUST: a profile that cannot be meant is an error", move |c| {
-            c.config["linux"]["seccomp"] = seccomp.clone();
-            c.create_fails().map(|_| ())
-        });
+        t.add(
+            name,
+            "config.md#valid-values MUST: a profile that cannot be meant is an error",
+            move |c| {
+                c.config["linux"]["seccomp"] = seccomp.clone();
+                c.create_fails().map(|_| ())
+            },
+        );
     }
     t.add("errno-on-allow", "config-linux.md#seccomp MUST: errnoRet with an action that has no errno is an error", |c| {
         c.config["linux"]["seccomp"] =
@@ -230,114 +371,14 @@ fn errors(t: &mut Table) {
         c.create_fails().map(|_| ())
     })
     .newer("runtime-spec 1.1");
-    t.add("names-empty", "config-linux.md#seccomp MUST: names has at least one entry", |c| {
-        c.config["linux"]["seccomp"] = profile(json!([{"names": [], "action": "SCMP_ACT_ERRNO"}]));
-        c.create_fails().map(|_| ())
-    })
+    t.add(
+        "names-empty",
+        "config-linux.md#seccomp MUST: names has at least one entry",
+        |c| {
+            c.config["linux"]["seccomp"] =
+                profile(json!([{"names": [], "action": "SCMP_ACT_ERRNO"}]));
+            c.create_fails().map(|_| ())
+        },
+    )
     .justified("the sentence is plain; both runtimes take such a rule for no rule");
-}
-
-fn notify(t: &mut Table) {
-    t.add("notify", "config-linux.md#seccomp MUST: the container process state and the descriptor go to listenerPath", |c| {
-        let path = c.dir.join("agent.sock");
-        let listener = UnixListener::bind(&path)?;
-        let mut seccomp = profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_NOTIFY"}]));
-        seccomp["listenerPath"] = json!(path);
-        seccomp["listenerMetadata"] = json!("some metadata");
-        c.config["linux"]["seccomp"] = seccomp;
-        c.config["annotations"] = json!({"com.example.a": "b"});
-        c.args(&["pause"]);
-        c.create()?;
-        let stream = accept(&listener)?;
-        let (text, fds) = receive(&stream)?;
-        let state: Value = serde_json::from_str(&text)?;
-        check_eq!(state["fds"], json!(["seccompFd"]), "fds");
-        check_eq!(fds.len(), 1, "descriptors");
-        check_eq!(state["pid"].as_i64(), Some(i64::from(c.pid()?)), "pid");
-        check_eq!(state["metadata"], "some metadata", "metadata");
-        check_eq!(state["state"]["id"].as_str(), Some(c.id().as_str()), "state.id");
-        check_eq!(state["state"]["status"], "creating", "state.status");
-        check_eq!(state["state"]["annotations"]["com.example.a"], "b", "annotation");
-        check!(state["ociVersion"].is_string(), "no ociVersion: {state}");
-        let link = fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fds[0])))?;
-        check!(link.to_string_lossy().contains("seccomp"), "the descriptor is {link:?}");
-        c.destroy()
-    });
-    t.add("notify-connection-closed", "config-linux.md#seccomp MUST: the connection is closed after one state", |c| {
-        let path = c.dir.join("agent.sock");
-        let listener = UnixListener::bind(&path)?;
-        let mut seccomp = profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_NOTIFY"}]));
-        seccomp["listenerPath"] = json!(path);
-        c.config["linux"]["seccomp"] = seccomp;
-        c.args(&["pause"]);
-        c.create()?;
-        let stream = accept(&listener)?;
-        let (text, _fds) = receive(&stream)?;
-        serde_json::from_str::<Value>(&text)?;
-        let (rest, _) = receive(&stream)?;
-        check_eq!(rest, "", "what follows the state");
-        c.destroy()
-    });
-    t.add("notify-no-agent", "config-linux.md#seccomp MUST: an error when sending to the socket fails", |c| {
-        let mut seccomp = profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_NOTIFY"}]));
-        seccomp["listenerPath"] = json!(c.dir.join("nobody.sock"));
-        c.config["linux"]["seccomp"] = seccomp;
-        c.create_fails().map(|_| ())
-    });
-}
-
-fn sysctl(t: &mut Table) {
-    let cases = [
-        ("net", "net.core.somaxconn", "256", "/proc/sys/net/core/somaxconn"),
-        ("net-slash", "net/core/somaxconn", "257", "/proc/sys/net/core/somaxconn"),
-        ("ipc", "kernel.msgmax", "9000", "/proc/sys/kernel/msgmax"),
-        ("ipc-shm", "kernel.shm_rmid_forced", "1", "/proc/sys/kernel/shm_rmid_forced"),
-        ("mqueue", "fs.mqueue.msg_max", "17", "/proc/sys/fs/mqueue/msg_max"),
-        ("domainname", "kernel.domainname", "sysctl.test", "/proc/sys/kernel/domainname"),
-        ("net-ipv4", "net.ipv4.ip_forward", "1", "/proc/sys/net/ipv4/ip_forward"),
-    ];
-    for (name, key, value, file) in cases {
-        t.add(name, format!("config-linux.md#sysctl: {key} is set in the container"), move |c| {
-            c.config["linux"]["sysctl"] = json!({key: value});
-            let seen = c.attempt(&["read", file])?;
-            check_eq!(seen["value"].as_str().map(str::trim), Some(value), "{file}");
-            Ok(())
-        })
-        .needs(&[Need::Root]);
-    }
-    t.add("host-unchanged", "config-linux.md#sysctl: the host keeps its value", |c| {
-        let before = fs::read_to_string("/proc/sys/kernel/msgmax")?;
-        c.config["linux"]["sysctl"] = json!({"kernel.msgmax": "9000"});
-        c.inspect()?;
-        check_eq!(fs::read_to_string("/proc/sys/kernel/msgmax")?, before, "the host's kernel.msgmax");
-        Ok(())
-    })
-    .needs(&[Need::Root]);
-    let refused = [
-        ("not-namespaced", "kernel.core_pattern", ""),
-        ("vm", "vm.swappiness", ""),
-        ("hostname", "kernel.hostname", ""),
-        ("traversal", "net/../kernel/core_pattern", ""),
-        ("traversal-dots", "net....kernel.core_pattern", ""),
-        ("net-on-host", "net.core.somaxconn", "network"),
-        ("ipc-on-host", "kernel.msgmax", "ipc"),
-        ("unknown", "net.core.no_such_key", ""),
-        ("empty-key", "", ""),
-    ];
-    for (name, key, inherited) in refused {
-        t.add(format!("refused-{name}"), format!("engines: sysctl {key:?} is refused when it is not the container's own"), move |c| {
-            if !inherited.is_empty() {
-                crate::config::remove_namespace(&mut c.config, inherited);
-            }
-            let before = fs::read_to_string("/proc/sys/kernel/core_pattern")?;
-            c.config["linux"]["sysctl"] = json!({key: "1"});
-            let outcome = c.create_fails();
-            check_eq!(fs::read_to_string("/proc/sys/kernel/core_pattern")?, before, "the host's core_pattern");
-            outcome.map(|_| ())
-        });
-    }
-    t.add("bad-value", "config-linux.md#sysctl: a value the kernel refuses is an error", |c| {
-        c.config["linux"]["sysctl"] = json!({"net.core.somaxconn": "many"});
-        c.create_fails()?.says(&["invalid argument"]).map(|_| ())
-    });
 }

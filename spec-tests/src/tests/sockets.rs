@@ -13,7 +13,8 @@ pub fn receive(stream: &UnixStream) -> Verdict<(String, Vec<OwnedFd>)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut slices = [IoSliceMut::new(&mut bytes)];
-    let message = rustix::net::recvmsg(stream, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+    let message =
+        rustix::net::recvmsg(stream, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
     let mut fds = Vec::new();
     for part in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(rights) = part {
@@ -27,7 +28,8 @@ pub fn receive(stream: &UnixStream) -> Verdict<(String, Vec<OwnedFd>)> {
 /// Accepts one connection within the usual patience.
 pub fn accept(listener: &UnixListener) -> Verdict<UnixStream> {
     listener.set_nonblocking(true)?;
-    let stream = crate::context::poll_for("a connection to the socket", || listener.accept().ok())?.0;
+    let stream =
+        crate::context::poll_for("a connection to the socket", || listener.accept().ok())?.0;
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(crate::context::PATIENCE))?;
     Ok(stream)
