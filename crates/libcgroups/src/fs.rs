@@ -54,3 +54,8 @@ pub(crate) fn mkdir(path: &Path) -> Result<()> {
 pub(crate) fn rmdir(path: &Path) -> Result<()> {
     file::unlinkat(CWD, &c_path(path)?, true)
 }
+
+/// Whether something is there.
+pub(crate) fn exists(path: &Path) -> bool {
+    c_path(path).is_ok_and(|p| file::faccessat(CWD, &p, 0).is_ok())
+}

@@ -13,7 +13,13 @@ impl Cgroup {
     /// Removes the cgroup from every hierarchy, its child cgroups first. Processes that are still in it are killed, and thawed so that they
     /// can die. What is gone already is no error. A unit is stopped as well.
     pub fn destroy(&self, deadline: Instant) -> Result<()> {
-        let Some(unit) = &self.record.unit else {
+        // The manager removes a unit's directory when the unit has ended: there is nothing to stop any more.
+        let unit = self
+            .record
+            .unit
+            .as_ref()
+            .filter(|_| self.tracked().is_some_and(|d| fs::exists(&d.full())));
+        let Some(unit) = unit else {
             return self.remove_dirs(deadline);
         };
         // The manager would first ask the processes to end, and wait for minutes.
@@ -24,8 +30,33 @@ impl Cgroup {
         stopped.and(removed)
     }
 
+    /// The directory by which a service manager tracks processes.
+    fn tracked(&self) -> Option<RecordedDir> {
+        let mut dirs = self.whole().into_iter();
+        dirs.find(|d| d.is_v2() || d.has("name=systemd"))
+    }
+
+    /// The directories to remove. A sub-cgroup of a unit goes with the unit's own.
+    fn whole(&self) -> Vec<RecordedDir> {
+        let sub = self
+            .record
+            .unit
+            .as_ref()
+            .and_then(|u| u.subgroup.as_deref())
+            .unwrap_or("");
+        let unit = |path: &str| path.strip_suffix(sub).unwrap_or(path).to_owned();
+        self.record
+            .dirs
+            .iter()
+            .map(|d| RecordedDir {
+                path: unit(&d.path),
+                ..d.clone()
+            })
+            .collect()
+    }
+
     fn remove_dirs(&self, deadline: Instant) -> Result<()> {
-        let mut left: Vec<&RecordedDir> = self.record.dirs.iter().collect();
+        let mut left = self.whole();
         let mut backoff = Backoff::until(deadline);
         for round in 0.. {
             let mut failure = None;

@@ -52,8 +52,15 @@ const ALWAYS: [Rule; 11] = [
     allow(Kind::Char, Some(10), Some(200), access::ALL),
 ];
 
+/// More rules than anybody has devices. Bringing a list into its normal form takes time with the square of its length.
+const MOST_RULES: usize = 10_000;
+
 /// The policy that `rules` (the list at `/linux/resources/devices`) and the devices that are always allowed make together.
 pub(crate) fn policy(rules: &[DeviceRule]) -> Result<Policy> {
+    if rules.len() > MOST_RULES {
+        let message = format!("{} device rules are more than {MOST_RULES}", rules.len());
+        return Err(Error::refuse("/linux/resources/devices", message));
+    }
     let mut all = Vec::with_capacity(rules.len() * 2 + ALWAYS.len());
     for (i, rule) in rules.iter().enumerate() {
         decode(rule, &format!("/linux/resources/devices/{i}"), &mut all)?;

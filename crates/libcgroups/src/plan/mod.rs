@@ -1,6 +1,8 @@
 //! What is wanted, what will be done about it, and what is remembered of it.
 
 pub(crate) mod allot;
+#[cfg(test)]
+mod golden;
 
 use crate::devices;
 use crate::error::Result;
@@ -177,22 +179,7 @@ pub fn plan(layout: &Layout, request: &Request<'_>) -> Result<Plan> {
             return Ok(plan);
         }
         Driver::Cgroupfs => {
-            let place = path::parse(request.path, request.id)?;
-            for mount in &layout.v1 {
-                let path = path::below_own(&place, &mount.own);
-                plan.dirs.push(PlannedDir::new(
-                    &mount.mountpoint,
-                    path,
-                    mount.subsystems.clone(),
-                ));
-            }
-            if let Some(mount) = &layout.v2 {
-                plan.dirs.push(PlannedDir::new(
-                    &mount.mountpoint,
-                    path::beside_own(&place, &mount.own),
-                    Vec::new(),
-                ));
-            }
+            plan.dirs = dirs(layout, &path::parse(request.path, request.id)?);
             plan.optional = request.rootless && request.path.unwrap_or("").is_empty();
         }
         Driver::Systemd => {
@@ -208,7 +195,7 @@ pub fn plan(layout: &Layout, request: &Request<'_>) -> Result<Plan> {
         unit.limits
             .extend(systemd::properties::devices(&allotment.devices));
     }
-    plan.warnings.extend(allotment.warnings);
+    plan.warnings.extend(allotment.warnings.iter().cloned());
     for planned in &mut plan.dirs {
         let mine = |a: &&(allot::Home, Vec<Write>)| match a.0 {
             allot::Home::V1(controller) => planned.dir.has(controller),
@@ -220,13 +207,44 @@ pub fn plan(layout: &Layout, request: &Request<'_>) -> Result<Plan> {
             .filter(mine)
             .flat_map(|(_, w)| w.iter().cloned())
             .collect();
-        let controls_devices =
-            planned.dir.has("devices") || planned.dir.is_v2() && !allotment.devices_on_v1;
-        if controls_devices && !allotment.devices.allows_everything() {
-            planned.devices = Some(allotment.devices.clone());
-        }
+        planned.devices = device_control(&planned.dir, &allotment)?;
     }
     Ok(plan)
+}
+
+/// One directory in each hierarchy, each at its own idea of the place.
+fn dirs(layout: &Layout, place: &path::Place) -> Vec<PlannedDir> {
+    let v1 = layout.v1.iter().map(|m| {
+        PlannedDir::new(
+            &m.mountpoint,
+            path::below_own(place, &m.own),
+            m.subsystems.clone(),
+        )
+    });
+    let v2 = layout
+        .v2
+        .iter()
+        .map(|m| PlannedDir::new(&m.mountpoint, path::beside_own(place, &m.own), Vec::new()));
+    v1.chain(v2).collect()
+}
+
+/// The policy, if it is put into force in this directory, and can be.
+fn device_control(
+    dir: &RecordedDir,
+    allotment: &allot::Allotment,
+) -> Result<Option<devices::Policy>> {
+    let policy = &allotment.devices;
+    if policy.allows_everything() {
+        return Ok(None);
+    }
+    if dir.has("devices") {
+        devices::v1::writes(policy)?;
+    } else if dir.is_v2() && !allotment.devices_on_v1 {
+        devices::bpf::program(policy)?;
+    } else {
+        return Ok(None);
+    }
+    Ok(Some(policy.clone()))
 }
 
 impl PlannedDir {

@@ -30,7 +30,7 @@ fn micros(value: &Value) -> Option<u64> {
         Value::I64(n) => whole(n.into()),
         Value::U64(u64::MAX) => Some(u64::MAX),
         Value::U64(n) => whole(n.into()),
-        Value::F64(n) if n >= 0.0 && n < 1e12 => Some((n * 1e6) as u64),
+        Value::F64(n) if (0.0..1e12).contains(&n) => Some((n * 1e6) as u64),
         _ => None,
     }
 }

@@ -184,7 +184,7 @@ fn unified(file: &str, value: &str, p: &mut Vec<Property>) -> Result<()> {
             )
         }),
     };
-    let plain =
+    let name =
         match file {
             "memory.high" => "MemoryHigh",
             "memory.low" => "MemoryLow",
@@ -194,14 +194,20 @@ fn unified(file: &str, value: &str, p: &mut Vec<Property>) -> Result<()> {
             "memory.zswap.max" => "MemoryZSwapMax",
             "pids.max" => "TasksMax",
             "cpu.weight" => "CPUWeight",
-            "cpu.idle" if value == "1" => return Ok(add(p, "CPUWeight", Value::U64(0))),
-            "cpuset.cpus" => return Ok(add(p, "AllowedCPUs", Value::Bytes(bits(value, &field)?))),
-            "cpuset.mems" => {
-                return Ok(add(
-                    p,
-                    "AllowedMemoryNodes",
-                    Value::Bytes(bits(value, &field)?),
-                ));
+            "cpu.idle" => {
+                if value == "1" {
+                    add(p, "CPUWeight", Value::U64(0));
+                }
+                return Ok(());
+            }
+            "cpuset.cpus" | "cpuset.mems" => {
+                let name = if file == "cpuset.cpus" {
+                    "AllowedCPUs"
+                } else {
+                    "AllowedMemoryNodes"
+                };
+                add(p, name, Value::Bytes(bits(value, &field)?));
+                return Ok(());
             }
             "cpu.max" => {
                 let mut words = value.split_whitespace();
@@ -229,7 +235,7 @@ fn unified(file: &str, value: &str, p: &mut Vec<Property>) -> Result<()> {
             }
             _ => return Ok(()),
         };
-    add(p, plain, Value::U64(number()?));
+    add(p, name, Value::U64(number()?));
     Ok(())
 }
 

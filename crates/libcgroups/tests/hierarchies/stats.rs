@@ -20,7 +20,7 @@ fn what_was_used_is_reported() {
     });
     wait(busy.pidfd.as_fd()).unwrap();
     let stats = w.cgroup.stats();
-    assert!(stats.cpu.usage.total >= 20_000_000, "{:?}", stats.cpu);
+    assert!(stats.cpu.usage.total >= 1_000_000, "{:?}", stats.cpu);
     assert_eq!(stats.pids.current, 1);
     if has_controller(&layout, "memory") {
         assert!(
