@@ -13,6 +13,7 @@ pub mod io;
 pub mod keyring;
 pub mod mount;
 pub mod net;
+pub mod netlink;
 pub mod process;
 pub mod sched;
 pub mod seccomp;

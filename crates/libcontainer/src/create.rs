@@ -5,8 +5,9 @@
 use crate::console::ConsoleTarget;
 use crate::error::{During, Error, Kind, Result, from_cgroups};
 use crate::hooks::Hooks;
+use crate::net_devices::{self, Moved};
 use crate::plan::exec::Template;
-use crate::plan::{self, HookPoint, Host, Plan};
+use crate::plan::{self, HookPoint, Host, Plan, SlotKind};
 use crate::spawn::{self, Setup, Spawned};
 use crate::spec::Spec;
 use crate::spec::state_document::StateDocument;
@@ -15,7 +16,7 @@ use crate::sync::{self, Message};
 use crate::trees::Trees;
 use crate::{listener, notify, pidfile, proc, spec};
 use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY};
-use kernel::process::{self, CLONE_NEWPID, Limit};
+use kernel::process::{self, CLONE_NEWNET, CLONE_NEWPID, Limit};
 use kernel::{Errno, io, socket};
 use libcgroups::Cgroup;
 use std::os::fd::{AsFd, OwnedFd};
@@ -171,7 +172,7 @@ pub fn create(options: &Options<'_>) -> Result<Created> {
     record.private_pids = plan.program.clone_flags & CLONE_NEWPID != 0;
     record.annotations.clone_from(&spec.annotations);
     record.hooks = spec.hooks.clone().filter(|h| !h.poststart.is_empty() || !h.poststop.is_empty());
-    let mut making = Making { dir, record, plan, hooks, cgroup: None, process: None, terminal: None, trees: None, warnings: Vec::new() };
+    let mut making = Making { dir, record, plan, hooks, cgroup: None, process: None, terminal: None, trees: None, moved: None, warnings: Vec::new() };
     match making.make(options, &template, slots, &mut pid_file) {
         Ok(()) => Ok(making.finish()),
         Err(e) => Err(making.undo(e)),
@@ -216,6 +217,7 @@ struct Making {
     process: Option<Spawned>,
     terminal: Option<OwnedFd>,
     trees: Option<Trees>,
+    moved: Option<Moved>,
     warnings: Vec<String>,
 }
 
@@ -308,10 +310,24 @@ impl Making {
         for (i, (resource, limit)) in self.plan.program.process.rlimits.iter().enumerate() {
             raise_limit(pid, *resource, *limit).map_err(|e| e.field(format!("/process/rlimits/{i}")))?;
         }
+        if !self.plan.net_devices.is_empty() {
+            self.moved = Some(net_devices::move_all(&self.plan.net_devices, self.network(pid)?)?);
+        }
         match self.plan.id_maps.clone() {
             Some(maps) => self.process()?.map_ids(&maps),
             None => Ok(()),
         }
+    }
+
+    /// The container's network namespace: the process is born in a new one, or joins one later.
+    fn network(&self, pid: i32) -> Result<OwnedFd> {
+        let joined = self.plan.program.slots.iter().find(|s| matches!(s.what, SlotKind::Namespace { kind: CLONE_NEWNET, .. }));
+        if let Some(slot) = joined {
+            let mut open = spawn::open_slots(std::slice::from_ref(slot))?;
+            return open.pop().flatten().ok_or_else(|| Error::new(Kind::Failed, "the network namespace is not open"));
+        }
+        let path = format!("/proc/{pid}/ns/net");
+        file::openat(CWD, &plan::c_string(&path, String::new)?, 0, 0).during(|| format!("open {path}"))
     }
 
     /// Has a mount copied that the process cannot copy itself.
@@ -391,6 +407,9 @@ impl Making {
             Some(n) if n > 0 && !error.to_string().contains("OOM") => self.death(),
             _ => error,
         };
+        if let Some(moved) = self.moved.take() {
+            moved.restore();
+        }
         if let Some(process) = &self.process {
             process.kill();
         }

@@ -12,6 +12,7 @@ pub mod hooks;
 mod idmap;
 pub mod lifecycle;
 mod listener;
+mod net_devices;
 pub mod notify;
 mod pidfile;
 pub mod plan;

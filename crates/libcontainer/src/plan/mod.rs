@@ -13,6 +13,7 @@ pub mod host;
 mod idmap;
 pub mod mounts;
 pub mod namespaces;
+mod net_devices;
 mod op;
 pub mod options;
 pub mod paths;
@@ -57,6 +58,17 @@ pub struct Program {
     pub trees: Vec<Tree>,
     /// `CLONE_NEW*` flags of the clone3 that makes the process.
     pub clone_flags: i32,
+}
+
+/// A network device of the host that becomes the container's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetDevice {
+    /// Its name on the host.
+    pub on_host: String,
+    /// Its name in the container; with `%d` at the end the kernel chooses a number.
+    pub inside: String,
+    /// JSON pointer.
+    pub field: String,
 }
 
 /// Something that the parent opens for the child.
@@ -181,6 +193,8 @@ pub struct Plan {
     pub mounts_on_host: bool,
     /// Value for oom_score_adj.
     pub oom_score_adj: Option<i64>,
+    /// Devices that move into its network namespace.
+    pub net_devices: Vec<NetDevice>,
     /// Its cgroup.
     pub cgroup: libcgroups::Plan,
     /// What was tolerated: one sentence each.
@@ -193,6 +207,11 @@ pub struct Plan {
 /// A NUL byte inside, which would silently cut it.
 pub fn c_string(text: &str, field: impl FnOnce() -> String) -> Result<CString> {
     CString::new(text).map_err(|_| Error::invalid(field(), "a string must not contain a NUL byte"))
+}
+
+/// A key as a part of a JSON pointer (RFC 6901).
+pub fn pointer(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// A field whose pointer is made of its parts.
