@@ -387,7 +387,7 @@ mod tests {
     fn a_damaged_or_newer_record_is_an_error_not_a_crash() {
         let root = scratch("damaged");
         let dir = StateDir::create(&root, "c").unwrap();
-        for content in [&b""[..], b"{", b"[]", b"{\"pid\":\"x\"}", b"{\"version\":99}", &[0xff; 10]] {
+        for content in [&b""[..], b"{", b"7", b"{\"pid\":\"x\"}", b"{\"version\":99}", &[0xff; 10]] {
             dir.write(RECORD, O_TRUNC, content).unwrap();
             dir.load().unwrap_err();
         }

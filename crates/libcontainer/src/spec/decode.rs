@@ -1,12 +1,11 @@
 //! From bytes to types, and from a failure to the place and the sentence that a person needs.
 //!
-//! Decoding runs without keeping track of where it is. Only when it fails does a second run find
-//! out, so a good document pays nothing for the errors of a bad one.
+//! Decoding runs without keeping track of where it is. Only when it fails is the place found, from
+//! its line and column, so a good document pays nothing for the errors of a bad one.
 
 use std::fmt;
 
 use serde::de::DeserializeOwned;
-use serde_path_to_error::{Path, Segment};
 
 use super::strict::Strict;
 use super::{Process, Spec};
@@ -33,7 +32,12 @@ pub fn decode_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> 
     let value = T::deserialize(Strict(&mut json));
     match value.and_then(|value| json.end().map(|()| value)) {
         Ok(value) => Ok(value),
-        Err(error) => Err(locate::<T>(text).unwrap_or_else(|| DecodeError::new("", &error))),
+        Err(error) => {
+            let message = error.to_string();
+            let at_opening = ["invalid type: map", "invalid type: sequence"].iter().any(|start| message.starts_with(start));
+            let pointer = super::place::pointer(text, error.line(), error.column(), at_opening);
+            Err(DecodeError::new(&pointer, &error))
+        }
     }
 }
 
@@ -75,30 +79,8 @@ fn text(bytes: &[u8]) -> Result<&str, DecodeError> {
     })
 }
 
-/// Decodes once more, now keeping track of the path.
-fn locate<T: DeserializeOwned>(text: &str) -> Option<DecodeError> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    let error = serde_path_to_error::deserialize::<_, T>(Strict(&mut json)).err()?;
-    Some(DecodeError::new(&pointer(error.path()), error.inner()))
-}
-
-/// A path as a JSON pointer (RFC 6901).
-fn pointer(path: &Path) -> String {
-    let mut pointer = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => push(&mut pointer, &index.to_string()),
-            Segment::Map { key } => push(&mut pointer, key),
-            Segment::Enum { variant } => push(&mut pointer, variant),
-            // Where a key stops in the middle: the object is as close as one gets.
-            Segment::Unknown => {}
-        }
-    }
-    pointer
-}
-
 /// Appends one reference token.
-fn push(pointer: &mut String, token: &str) {
+pub(super) fn push(pointer: &mut String, token: &str) {
     pointer.push('/');
     pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
 }

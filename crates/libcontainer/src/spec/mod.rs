@@ -25,6 +25,7 @@ mod decode;
 mod example;
 mod hooks;
 mod linux;
+mod place;
 mod process;
 pub mod state_document;
 mod strict;
