@@ -14,7 +14,7 @@ use crate::spec::state_document::StateDocument;
 use crate::state::{Phase, Record, START_SOCKET, StateDir};
 use crate::sync::{self, Message};
 use crate::trees::Trees;
-use crate::{listener, notify, pidfile, proc, spec};
+use crate::{listener, notify, pidfile, proc, resctrl, spec};
 use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY};
 use kernel::process::{self, CLONE_NEWNET, CLONE_NEWPID, Limit};
 use kernel::{Errno, io, socket};
@@ -172,7 +172,7 @@ pub fn create(options: &Options<'_>) -> Result<Created> {
     record.private_pids = plan.program.clone_flags & CLONE_NEWPID != 0;
     record.annotations.clone_from(&spec.annotations);
     record.hooks = spec.hooks.clone().filter(|h| !h.poststart.is_empty() || !h.poststop.is_empty());
-    let mut making = Making { dir, record, plan, hooks, cgroup: None, process: None, terminal: None, trees: None, moved: None, warnings: Vec::new() };
+    let mut making = Making { dir, record, plan, hooks, cgroup: None, process: None, terminal: None, trees: None, moved: None, keep_groups: None, warnings: Vec::new() };
     match making.make(options, &template, slots, &mut pid_file) {
         Ok(()) => Ok(making.finish()),
         Err(e) => Err(making.undo(e)),
@@ -218,6 +218,8 @@ struct Making {
     terminal: Option<OwnedFd>,
     trees: Option<Trees>,
     moved: Option<Moved>,
+    /// The groups of resctrl as `delete` is to see them: what the configuration names stays then, but goes when the making fails.
+    keep_groups: Option<resctrl::Record>,
     warnings: Vec<String>,
 }
 
@@ -229,6 +231,10 @@ impl Making {
         slots: Vec<Option<OwnedFd>>,
         pid_file: &mut Option<pidfile::PidFile>,
     ) -> Result<()> {
+        let resctrl = self.plan.intel_rdt.clone().map(|wanted| Ok::<_, Error>((resctrl::find()?, wanted))).transpose()?;
+        if let Some((root, wanted)) = &resctrl {
+            self.record.intel_rdt = Some(resctrl::intend(root, wanted, &self.record.id)?);
+        }
         // Record before act: from here on the cgroup can be found and removed.
         self.dir.save_intent(&self.record)?;
         let cgroup = Cgroup::create(&self.plan.cgroup, Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
@@ -236,6 +242,9 @@ impl Making {
         self.record.cgroup = cgroup.record().clone();
         if options.notify_socket.is_some() {
             notify::prepare(&self.dir)?;
+        }
+        if let (Some((root, wanted)), Some(intent)) = (&resctrl, &self.record.intel_rdt) {
+            self.keep_groups = Some(resctrl::create(root, wanted, intent)?);
         }
         let starter = socket::unix(socket::SOCK_DGRAM).during(|| "make the start socket".into())?;
         let states = [self.state("creating").hook_parts(), self.state("created").hook_parts()];
@@ -309,6 +318,9 @@ impl Making {
         }
         for (i, (resource, limit)) in self.plan.program.process.rlimits.iter().enumerate() {
             raise_limit(pid, *resource, *limit).map_err(|e| e.field(format!("/process/rlimits/{i}")))?;
+        }
+        if let Some(groups) = &self.record.intel_rdt {
+            groups.enter(pid)?;
         }
         if !self.plan.net_devices.is_empty() {
             self.moved = Some(net_devices::move_all(&self.plan.net_devices, self.network(pid)?)?);
@@ -390,7 +402,8 @@ impl Making {
         if let Some(file) = pid_file.take() {
             file.write(pid)?;
         }
-        self.process()?.go()
+        // `run` lets it go on and start in one.
+        if options.await_command { self.process()?.go() } else { Ok(()) }
     }
 
     fn finish(self) -> Created {

@@ -142,7 +142,7 @@ fn serve(container: &Container, running: &mut Running, plan: &ExecPlan, options:
     let mut executing = false;
     loop {
         match running.process.next(&plan.program)? {
-            Message::Spawned(pid, _) => welcome(pid, plan)?,
+            Message::Spawned(pid, _) => welcome(container, pid, plan)?,
             Message::Console(master) => running.terminal = options.console.deliver(master)?,
             Message::Listener(number) => {
                 let mut state = container.document("running");
@@ -158,7 +158,10 @@ fn serve(container: &Container, running: &mut Running, plan: &ExecPlan, options:
     }
 }
 
-fn welcome(pid: i32, plan: &ExecPlan) -> Result<()> {
+fn welcome(container: &Container, pid: i32, plan: &ExecPlan) -> Result<()> {
+    if let Some(groups) = &container.record.intel_rdt {
+        groups.enter(pid)?;
+    }
     if let Some(value) = plan.oom_score_adj {
         oom_score_adj(pid, value)?;
     }

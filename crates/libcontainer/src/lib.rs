@@ -18,6 +18,7 @@ mod pidfile;
 pub mod plan;
 mod proc;
 mod report;
+pub mod resctrl;
 pub mod root;
 pub mod run;
 pub mod seal;

@@ -177,7 +177,7 @@ impl Container {
         }
         let relay = notify_socket.map(|path| Relay::open(&self.dir, path)).transpose()?.flatten();
         let (answer, theirs) = socket::pair().during(|| "socketpair".into())?;
-        sync::start(socket.as_fd(), Some(theirs.as_fd())).during(|| "wake the container's process".into())?;
+        sync::start(socket.as_fd(), theirs.as_fd()).during(|| "wake the container's process".into())?;
         drop(theirs);
         let outcome = await_exec(&answer);
         match outcome {
@@ -349,6 +349,9 @@ impl Container {
 pub fn clean_up(dir: StateDir, record: &Record, cgroup: Option<&Cgroup>, hooks: &Hooks, state: &StateDocument) -> Result<()> {
     if let Some(cgroup) = cgroup {
         cgroup.destroy(Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
+    }
+    if let Some(groups) = &record.intel_rdt {
+        groups.remove()?;
     }
     if record.mounts_on_host {
         detach(Path::new(&record.rootfs))?;

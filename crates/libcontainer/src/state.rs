@@ -60,6 +60,9 @@ pub struct Record {
     pub boot_id: String,
     /// Its cgroup.
     pub cgroup: libcgroups::Record,
+    /// Its groups in resctrl.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intel_rdt: Option<crate::resctrl::Record>,
     /// The end of its first process is the end of all (a pid namespace of its own).
     pub private_pids: bool,
     /// The rootfs is mounted in the runtime's mount namespace and must be taken away.

@@ -3,7 +3,7 @@
 use super::namespaces::{self, Namespaces};
 use super::op::{Await, HookPoint};
 use super::process::{self, Ending};
-use super::{Host, IdMaps, Op, Plan, Program, Step, Tree, c_string, devices, mounts, net_devices, paths, step, sysctl};
+use super::{Host, IdMaps, Op, Plan, Program, Step, Tree, c_string, devices, intel_rdt, mounts, net_devices, paths, step, sysctl};
 use crate::error::{Error, Result};
 use crate::spec::{self, Linux, Spec};
 use kernel::mount::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
@@ -95,6 +95,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
         id_maps,
         oom_score_adj: oom_score_adj(wanted)?,
         net_devices: net_devices::net_devices(linux, host)?,
+        intel_rdt: linux.intel_rdt.as_ref().map(|rdt| intel_rdt::intel_rdt(rdt, options.id)).transpose()?,
         cgroup,
         warnings,
     })

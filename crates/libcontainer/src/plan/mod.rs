@@ -11,6 +11,7 @@ pub mod devices;
 pub mod exec;
 pub mod host;
 mod idmap;
+pub mod intel_rdt;
 pub mod mounts;
 pub mod namespaces;
 mod net_devices;
@@ -69,6 +70,17 @@ pub struct NetDevice {
     pub inside: String,
     /// JSON pointer.
     pub field: String,
+}
+
+/// Where the container's processes are in resctrl, and what is written there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntelRdt {
+    /// The class of service; `/` is the root's, none is a new one for the container alone.
+    pub class: Option<String>,
+    /// Lines for its schema, in order.
+    pub schemata: Vec<String>,
+    /// Make a monitoring group.
+    pub monitoring: bool,
 }
 
 /// Something that the parent opens for the child.
@@ -195,6 +207,8 @@ pub struct Plan {
     pub oom_score_adj: Option<i64>,
     /// Devices that move into its network namespace.
     pub net_devices: Vec<NetDevice>,
+    /// Its place in resctrl.
+    pub intel_rdt: Option<IntelRdt>,
     /// Its cgroup.
     pub cgroup: libcgroups::Plan,
     /// What was tolerated: one sentence each.

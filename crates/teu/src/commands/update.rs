@@ -1,12 +1,13 @@
 //! `update`: changes the limits of a container.
 
 use super::container;
-use crate::log::{Log, usage};
+use crate::log::Log;
 use libcgroups::Resources;
 use libcgroups::resources::{BlockIo, Cpu, Memory, Pids};
 use libcontainer::create::CGROUP_TIME;
 use libcontainer::error::{During, from_cgroups};
 use libcontainer::lifecycle::Status;
+use libcontainer::plan::intel_rdt;
 use libcontainer::{Error, Kind, Result, spec};
 use liboci_cli::{Global, Update};
 use std::io::Read;
@@ -23,8 +24,33 @@ pub fn run(global: &Global, command: &Update, log: &mut Log) -> Result<i32> {
         Some(path) => read(path)?,
         None => from_options(command, log)?,
     };
-    container.cgroup().update(&resources, Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
+    let lines = schemata(command)?;
+    let undo = match (&container.record.intel_rdt, lines.is_empty()) {
+        (_, true) => None,
+        (Some(groups), _) => Some((groups, groups.update(&lines)?)),
+        (None, _) => {
+            let why = "--l3-cache-schema and --mem-bw-schema need a container that was created with linux.intelRdt";
+            return Err(Error::new(Kind::Invalid, why));
+        }
+    };
+    container.cgroup().update(&resources, Instant::now() + CGROUP_TIME).map_err(|e| {
+        if let Some((groups, old)) = undo {
+            let _ = groups.update(&old);
+        }
+        from_cgroups(e)
+    })?;
     Ok(0)
+}
+
+/// The lines for resctrl.
+fn schemata(c: &Update) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for (option, schema) in [("--l3-cache-schema", &c.l3_cache_schema), ("--mem-bw-schema", &c.mem_bw_schema)] {
+        if let Some(schema) = schema {
+            lines.extend(intel_rdt::check_lines(schema, option)?.map(str::to_owned));
+        }
+    }
+    Ok(lines)
 }
 
 /// The JSON of `linux.resources`; `-` is standard input.
@@ -42,9 +68,6 @@ fn read(path: &Path) -> Result<Resources> {
 fn from_options(c: &Update, log: &mut Log) -> Result<Resources> {
     if c.kernel_memory.is_some() || c.kernel_memory_tcp.is_some() {
         log.warn(&["--kernel-memory and --kernel-memory-tcp have no effect on today's kernels, ignoring".into()]);
-    }
-    if c.l3_cache_schema.is_some() || c.mem_bw_schema.is_some() {
-        return Err(usage("--l3-cache-schema and --mem-bw-schema need a container with linux.intelRdt, which this build does not support"));
     }
     let memory = Memory { limit: c.memory, reservation: c.memory_reservation, swap: c.memory_swap, ..Memory::default() };
     let cpu = Cpu {
