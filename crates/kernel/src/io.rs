@@ -217,3 +217,9 @@ pub const STDOUT: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(1) };
 /// Standard error.
 // SAFETY: as for STDIN.
 pub const STDERR: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(2) };
+
+/// close(2) of a number, under the contract of [`close_from`].
+pub fn close_number(fd: RawFd) {
+    // SAFETY: no memory is passed, and the caller gives up the descriptor.
+    unsafe { libc::syscall(libc::SYS_close, fd) };
+}

@@ -391,9 +391,10 @@ impl Making {
             crate::console::send_fd(path, b"standard", process.child.pidfd.as_fd())?;
         }
         self.record.pid = pid;
-        self.record.start_time = proc::stat(pid).during(|| format!("read /proc/{pid}/stat"))?.start_time;
+        self.record.start_time = self.process()?.start_time;
         self.record.boot_id = proc::boot_id()?;
         self.record.phase = Phase::Created;
+        self.record.intel_rdt = self.keep_groups.take();
         self.dir.save_template(template)?;
         self.dir.save(&self.record)?;
         if options.await_command {

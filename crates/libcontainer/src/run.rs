@@ -68,7 +68,7 @@ fn start(created: Created) -> Result<Created> {
 }
 
 fn try_start(created: &Created) -> Result<()> {
-    sync::start(created.process.sync.as_fd(), None).during(|| "wake the container's process".into())?;
+    sync::go_and_start(created.process.sync.as_fd(), created.process.facts).during(|| "wake the container's process".into())?;
     match await_exec(&created.process.sync) {
         Ok(()) => {}
         Err(NotStarted::Failed(failed)) => return Err(report::sentence(&created.plan.program, &failed)),

@@ -64,6 +64,8 @@ pub struct Spawned {
     pub staged: bool,
     /// What is known about it.
     pub facts: Facts,
+    /// When it started, in clock ticks since boot (proc_pid_stat(5)).
+    pub start_time: u64,
 }
 
 /// Clones the process. It starts walking its steps at once.
@@ -101,7 +103,7 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
         }
     })?;
     let staged = !setup.program.stage.is_empty();
-    let mut spawned = Spawned { sync, child, staged, facts: Facts::default() };
+    let mut spawned = Spawned { sync, child, staged, facts: Facts::default(), start_time: 0 };
     if !staged {
         spawned.learn();
     }
@@ -114,6 +116,7 @@ impl Spawned {
         self.facts.pid = self.child.pid;
         if let Ok(stat) = proc::stat(self.child.pid) {
             self.facts.ignored_signals = stat.ignored_signals;
+            self.start_time = stat.start_time;
         }
     }
 

@@ -158,8 +158,8 @@ pub enum Message {
     Failed(Box<Report>),
     /// Parent: go on.
     Go(Facts),
-    /// Parent or `start`: run the program. From `start` comes where to answer.
-    Start(Option<OwnedFd>),
+    /// Parent or `start`: run the program. From `start` comes where to answer, from the parent what [`Message::Go`] tells.
+    Start(Facts, Option<OwnedFd>),
 }
 
 /// What the parent knows about the child and the child does not.
@@ -235,9 +235,13 @@ pub fn executing(socket: BorrowedFd<'_>) -> kernel::Result<()> {
 pub fn go(socket: BorrowedFd<'_>, facts: Facts) -> kernel::Result<()> {
     socket::send(socket, &raw(8, facts.pid as u32, facts.ignored_signals), &[]).map(drop)
 }
-/// Sends [`Message::Start`].
-pub fn start(socket: BorrowedFd<'_>, answer_to: Option<BorrowedFd<'_>>) -> kernel::Result<()> {
-    send(socket, 9, 0, answer_to)
+/// Sends [`Message::Start`] with where to answer.
+pub fn start(socket: BorrowedFd<'_>, answer_to: BorrowedFd<'_>) -> kernel::Result<()> {
+    send(socket, 9, 0, Some(answer_to))
+}
+/// Sends [`Message::Start`] over the pair.
+pub fn go_and_start(socket: BorrowedFd<'_>, facts: Facts) -> kernel::Result<()> {
+    socket::send(socket, &raw(9, facts.pid as u32, facts.ignored_signals), &[]).map(drop)
 }
 
 /// Sends [`Message::Failed`], by write(2) as [`listener`].
@@ -279,7 +283,7 @@ pub fn receive(socket: BorrowedFd<'_>) -> kernel::Result<Message> {
         (6, SHORT) => Message::Listener(word(4) as i32),
         (7, SHORT) => Message::Ready,
         (8, SHORT) => Message::Go(Facts { pid: word(4) as i32, ignored_signals: word(8) }),
-        (9, SHORT) => Message::Start(fd),
+        (9, SHORT) => Message::Start(Facts { pid: word(4) as i32, ignored_signals: word(8) }, fd),
         (10, SIZE) => Message::Failed(Box::new(report(&buf, word(4)))),
         (11, SHORT) => Message::Executing,
         (12, SHORT) => Message::NeedTree(word(4)),

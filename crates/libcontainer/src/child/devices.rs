@@ -17,7 +17,7 @@ const DEVPTS_SUPER_MAGIC: i64 = 0x1cd1;
 
 impl<'a> Child<'a> {
     /// The directory of a path, and the last component. Devices come in a row in one directory, which is looked up once.
-    fn in_directory(&mut self, path: &'a CStr) -> Result<(BorrowedFd<'_>, Text<256>), Fault> {
+    pub(super) fn in_directory(&mut self, path: &'a CStr) -> Result<(BorrowedFd<'_>, Text<256>), Fault> {
         let (dir, name) = split(path.to_bytes());
         if self.directory.as_ref().map(|(known, _)| *known) != Some(dir) {
             let (fd, _) = self.root()?.parent(path.to_bytes()).calling("open parent")?;
@@ -28,6 +28,15 @@ impl<'a> Child<'a> {
         match &self.directory {
             Some((_, fd)) => Ok((fd.as_fd(), text)),
             None => Err(Fault::new("open parent", Errno::ENOENT)),
+        }
+    }
+
+    /// What was looked up is no longer true once something is mounted on it, or above it.
+    pub(super) fn forget_directory(&mut self, mounted_on: &CStr) {
+        let on = mounted_on.to_bytes();
+        let below = |dir: &[u8]| dir.strip_prefix(on).is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || on == b"/");
+        if self.directory.as_ref().is_some_and(|(dir, _)| below(dir)) {
+            self.directory = None;
         }
     }
 

@@ -65,16 +65,19 @@ impl Child<'_> {
 
     /// Waits until the parent has recorded the container, then for whoever starts it.
     pub(super) fn await_start(&mut self) -> Done {
-        self.await_go()?;
         let Some(starter) = self.given.starter else {
             return match sync::receive(self.given.sync).calling("recvmsg")? {
-                Message::Start(_) => Ok(()),
+                Message::Start(facts, _) => {
+                    self.facts = facts;
+                    Ok(())
+                }
                 _ => process::exit(1),
             };
         };
+        self.await_go()?;
         loop {
             match sync::receive(starter) {
-                Ok(Message::Start(Some(answer_to))) => {
+                Ok(Message::Start(_, Some(answer_to))) => {
                     self.answer_to = Some(answer_to);
                     return Ok(());
                 }

@@ -8,6 +8,7 @@ mod copy_up;
 mod devices;
 mod identity;
 mod launch;
+mod links;
 mod mounts;
 mod namespaces;
 mod procfs;
@@ -18,6 +19,7 @@ use crate::plan::{HookPoint, Op, Program, Step};
 use crate::root::{PATH_MAX, Root};
 use crate::sync::{self, Calling, Facts, Fault, Message, STAGE, Text};
 use kernel::{Errno, io, process};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// What a step gives back.
@@ -44,6 +46,43 @@ pub struct Inheritance<'a> {
     pub keep: &'a [RawFd],
     /// Joins a container that is running: nobody there may look into this process.
     pub hide: bool,
+}
+
+/// A descriptor that a step needs for a moment. The numbers are few and all are closed together before the start, so closing each would be a system
+/// call for nothing; only beyond [`Brief::KEPT`] that would matter.
+struct Brief(ManuallyDrop<OwnedFd>);
+
+impl Brief {
+    const KEPT: RawFd = 128;
+
+    fn new(fd: OwnedFd) -> Brief {
+        Brief(ManuallyDrop::new(fd))
+    }
+}
+
+/// Makes what a call has opened [`Brief`].
+trait Briefly {
+    fn brief(self) -> Result<Brief, Fault>;
+}
+
+impl Briefly for Result<OwnedFd, Fault> {
+    fn brief(self) -> Result<Brief, Fault> {
+        self.map(Brief::new)
+    }
+}
+
+impl AsFd for Brief {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Drop for Brief {
+    fn drop(&mut self) {
+        if self.0.as_raw_fd() >= Brief::KEPT {
+            kernel::io::close_number(self.0.as_raw_fd());
+        }
+    }
 }
 
 /// The state of the walk.

@@ -4,12 +4,12 @@
 //! it; everything else moves there by descriptor. So nobody can put another place under the path between look-up and mount.
 
 use super::rootfs::filesystem_type;
-use super::{Child, Done, attributes};
+use super::{Brief, Briefly, Child, Done, attributes};
 use crate::plan::options;
-use crate::plan::{Bind, Mount};
+use crate::plan::{Bind, Mount, Then};
 use crate::root::Make;
 use crate::sync::{self, Calling, Fault, Message, Text};
-use kernel::file::{self, CWD, O_DIRECTORY, O_PATH};
+use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH};
 use kernel::mount::{self as m, Attributes};
 use kernel::Errno;
 use std::ffi::{CStr, c_ulong};
@@ -18,18 +18,38 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const S_IFMT: u32 = 0o170_000;
 const S_IFDIR: u32 = 0o040_000;
 const S_IFCHR: u32 = 0o020_000;
+const S_IFLNK: u32 = 0o120_000;
 const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+
+fn file_type(fd: BorrowedFd<'_>) -> Result<u32, Fault> {
+    Ok(file::fstat(fd).calling("fstat")?.st_mode & S_IFMT)
+}
 
 /// Whether an open file is a directory.
 fn is_directory(fd: BorrowedFd<'_>) -> Result<bool, Fault> {
-    Ok(file::fstat(fd).calling("fstat")?.st_mode & S_IFMT == S_IFDIR)
+    Ok(file_type(fd)? == S_IFDIR)
+}
+
+/// Propagation and recursive attributes of an attached mount.
+fn change(fd: BorrowedFd<'_>, then: &Then) -> Done {
+    if then.recursive != Attributes::default() {
+        attributes::set(fd, true, then.recursive)?;
+    }
+    for (propagation, recursive) in &then.propagation {
+        attributes::set(fd, *recursive, Attributes { propagation: *propagation, ..Attributes::default() })?;
+    }
+    Ok(())
 }
 
 impl<'a> Child<'a> {
-    pub(super) fn mount(&mut self, mount: &Mount) -> Done {
-        self.directory = None;
+    pub(super) fn mount(&mut self, mount: &'a Mount) -> Done {
+        self.forget_directory(&mount.target);
+        let target = match (mount.plain_target, mount.new_target) {
+            (true, _) => self.plain_target(&mount.target).brief()?,
+            (_, true) => self.new_target(&mount.target).brief()?,
+            _ => self.root()?.ensure(&mount.target, Make::Directory).calling("open target").brief()?,
+        };
         let root = self.root()?;
-        let target = if mount.plain_target { self.plain_target(&mount.target)? } else { root.ensure(&mount.target, Make::Directory).calling("open target")? };
         let mut with_mode = Text::<4160>::new();
         let data = match &mount.data {
             data if mount.inherit_mode => Some(inherited_mode(target.as_fd(), data.as_deref(), &mut with_mode)?),
@@ -47,6 +67,16 @@ impl<'a> Child<'a> {
             super::copy_up::copy(below.as_fd(), new.as_fd())?;
         }
         self.then(&mount.target, &mount.then)
+    }
+
+    /// A directory in a filesystem that this walk has mounted, empty, a moment ago: nobody can have put anything there.
+    fn new_target(&mut self, path: &'a CStr) -> Result<OwnedFd, Fault> {
+        let (dir, mut name) = self.in_directory(path)?;
+        let name = name.as_cstr().calling("mkdir")?;
+        match file::mkdirat(dir, name, 0o755) {
+            Ok(()) | Err(Errno::EEXIST) => file::openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0).calling("open target"),
+            Err(e) => Err(Fault::new("mkdir", e)),
+        }
     }
 
     /// procfs and sysfs go on a real directory: an image whose /proc is a link could otherwise choose what the runtime takes for it (CVE-2019-19921).
@@ -75,14 +105,8 @@ impl<'a> Child<'a> {
         if then.propagation.is_empty() && then.recursive == Attributes::default() {
             return Ok(());
         }
-        let fd = self.root()?.open(target, O_PATH).calling("open target")?;
-        if then.recursive != Attributes::default() {
-            attributes::set(fd.as_fd(), true, then.recursive)?;
-        }
-        for (propagation, recursive) in &then.propagation {
-            attributes::set(fd.as_fd(), *recursive, Attributes { propagation: *propagation, ..Attributes::default() })?;
-        }
-        Ok(())
+        let fd = self.root()?.open(target, O_PATH).calling("open target").brief()?;
+        change(fd.as_fd(), then)
     }
 
     /// A detached copy of a mount of the host: our own where we may take one, else one that the parent has taken.
@@ -104,7 +128,7 @@ impl<'a> Child<'a> {
     }
 
     pub(super) fn bind(&mut self, bind: &Bind) -> Done {
-        self.directory = None;
+        self.forget_directory(&bind.target);
         let tree = if bind.idmapped {
             self.fetch_tree(bind.tree)?
         } else {
@@ -113,30 +137,38 @@ impl<'a> Child<'a> {
                 other => other?,
             }
         };
+        let tree = Brief::new(tree);
         let tree = tree.as_fd();
-        let make = if is_directory(tree)? { Make::Directory } else { Make::File };
-        let target = self.root()?.ensure(&bind.target, make).calling("open target")?;
+        let kind = file_type(tree)?;
+        if bind.copy_symlink && kind == S_IFLNK {
+            return self.copy_link(tree, &bind.target);
+        }
+        let make = if kind == S_IFDIR { Make::Directory } else { Make::File };
+        let target = match bind.target_nofollow {
+            true => self.target_itself(&bind.target, make).brief()?,
+            false => self.root()?.ensure(&bind.target, make).calling("open target").brief()?,
+        };
         guard_proc(bind, tree, target.as_fd())?;
         let late = match bind.attributes {
             Some(change) => set_unless_locked(tree, change, bind.must_clear)?,
             None => None,
         };
         m::move_mount(tree, target.as_fd()).calling("move_mount")?;
+        // The descriptor is that of the mount, attached or not.
         if let Some(change) = late {
-            let fd = self.root()?.open(&bind.target, O_PATH).calling("open target")?;
-            attributes::set(fd.as_fd(), false, change)?;
+            attributes::set(tree, false, change)?;
         }
-        self.then(&bind.target, &bind.then)
+        change(tree, &bind.then)
     }
 
     pub(super) fn remount(&mut self, target: &CStr, flags: c_ulong, data: Option<&CStr>) -> Done {
-        let fd = self.root()?.open(target, O_PATH | O_DIRECTORY).calling("open target")?;
+        let fd = self.root()?.open(target, O_PATH | O_DIRECTORY).calling("open target").brief()?;
         file::fchdir(fd.as_fd()).calling("fchdir")?;
         m::mount_here(None, None, flags, data).calling("mount MS_REMOUNT")
     }
 
     pub(super) fn set_mount_attributes(&mut self, target: &CStr, change: Attributes) -> Done {
-        let fd = self.root()?.open(target, O_PATH).calling("open target")?;
+        let fd = self.root()?.open(target, O_PATH).calling("open target").brief()?;
         attributes::set(fd.as_fd(), false, change)
     }
 
@@ -144,9 +176,9 @@ impl<'a> Child<'a> {
     pub(super) fn read_only(&mut self, path: &CStr) -> Done {
         let fd = match self.root()?.open(path, O_PATH) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
-            other => other.calling("open")?,
+            other => other.calling("open").brief()?,
         };
-        let tree = m::clone_tree(fd.as_fd(), c"", true, false).calling("open_tree")?;
+        let tree = m::clone_tree(fd.as_fd(), c"", true, false).calling("open_tree").brief()?;
         let change = Attributes { set: m::MOUNT_ATTR_RDONLY, ..Attributes::default() };
         match m::set_attributes(tree.as_fd(), false, change, None) {
             Err(Errno::ENOSYS) => {
@@ -164,19 +196,19 @@ impl<'a> Child<'a> {
     pub(super) fn mask(&mut self, path: &CStr) -> Done {
         let fd = match self.root()?.open(path, O_PATH) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
-            other => other.calling("open")?,
+            other => other.calling("open").brief()?,
         };
         if is_directory(fd.as_fd())? {
             return self.mask_directory(path, fd.as_fd());
         }
         let null = self.host_null()?;
-        let tree = m::clone_tree(null, c"", false, false).calling("open_tree /dev/null")?;
+        let tree = m::clone_tree(null, c"", false, false).calling("open_tree /dev/null").brief()?;
         m::move_mount(tree.as_fd(), fd.as_fd()).calling("move_mount")
     }
 
     fn mask_directory(&mut self, path: &CStr, target: BorrowedFd<'_>) -> Done {
         if let Some(mask) = &self.mask {
-            let tree = m::clone_tree(mask.as_fd(), c"", false, false).calling("open_tree")?;
+            let tree = m::clone_tree(mask.as_fd(), c"", false, false).calling("open_tree").brief()?;
             return m::move_mount(tree.as_fd(), target).calling("move_mount");
         }
         file::fchdir(target).calling("fchdir")?;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::spec::{self, Linux};
 use kernel::mount::{self as m, Attributes};
 use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWUSER};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
@@ -48,10 +48,55 @@ const PROC_FILES: [&str; 10] = [
 /// The first entry that cannot be what it asks for.
 pub fn mounts(list: &[spec::Mount], context: &Context<'_>, trees: &mut Vec<Tree>) -> Result<Mounts> {
     let mut result = Mounts::default();
+    let mut known = Known::default();
     for (i, entry) in list.iter().enumerate() {
+        let before = result.steps.len();
         Entry::new(i, entry, context)?.plan(context, trees, &mut result)?;
+        result.steps[before..].iter_mut().for_each(|step| known.see(&mut step.op));
     }
     Ok(result)
+}
+
+/// What the mounts so far tell about the directories that the next ones go on.
+#[derive(Default)]
+struct Known {
+    /// Filesystems that start empty.
+    empty: BTreeSet<Vec<u8>>,
+    /// Names that have been used.
+    used: BTreeSet<Vec<u8>>,
+}
+
+impl Known {
+    fn see(&mut self, op: &mut Op) {
+        let target = match op {
+            Op::Mount(m) => m.target.to_bytes().to_vec(),
+            Op::Bind(b) => b.target.to_bytes().to_vec(),
+            Op::Symlink { path, .. } => path.to_bytes().to_vec(),
+            _ => return,
+        };
+        let parent = crate::root::split(&target).0;
+        if let Op::Mount(m) = op {
+            m.new_target = self.empty.contains(parent) && !self.used.contains(&target);
+            self.cover(&target);
+            if m.fstype.as_bytes() == b"tmpfs" && !m.copy_up {
+                self.empty.insert(target.clone());
+            }
+        } else {
+            self.cover(&target);
+        }
+        self.used.insert(target);
+    }
+
+    /// What is mounted on `target` hides what was there and below.
+    fn cover(&mut self, target: &[u8]) {
+        let below = |dir: &&Vec<u8>| dir.strip_prefix(target).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+        // Sorted: everything that starts with the target comes in a row, siblings such as /a-b between /a and /a/c.
+        let row = self.empty.range(target.to_vec()..).take_while(|dir| dir.starts_with(target));
+        let hidden: Vec<Vec<u8>> = row.filter(below).cloned().collect();
+        for dir in hidden {
+            self.empty.remove(&dir);
+        }
+    }
 }
 
 struct Entry<'a> {
@@ -126,7 +171,7 @@ impl<'a> Entry<'a> {
         // From inside a user namespace the source may be out of reach, and only root of the host may map the owners of its files.
         let out_of_reach = context.namespaces.has(CLONE_NEWUSER) && context.host.privileged;
         let tree = (out_of_reach || self.idmap.is_some()).then(|| {
-            let (path, nofollow, idmap) = (source.clone(), self.options.source_nofollow, self.idmap.clone());
+            let (path, nofollow, idmap) = (source.clone(), self.options.source_nofollow || self.options.copy_symlink, self.idmap.clone());
             trees.push(Tree { path, recursive, nofollow, idmap, field: self.field() });
             trees.len() - 1
         });
@@ -136,7 +181,9 @@ impl<'a> Entry<'a> {
             tree,
             idmapped: self.idmap.is_some(),
             recursive,
-            source_nofollow: self.options.source_nofollow,
+            source_nofollow: self.options.source_nofollow || self.options.copy_symlink,
+            copy_symlink: self.options.copy_symlink,
+            target_nofollow: self.options.target_nofollow,
             attributes: self.options.bind_attributes(),
             must_clear: self.options.must_clear(),
             then: self.options.then.clone(),
@@ -159,6 +206,7 @@ impl<'a> Entry<'a> {
             fstype: self.c(&self.fstype, "type")?,
             flags,
             data: self.data(context.linux.mount_label.as_deref().map(|label| (context.context_type, label)))?,
+            new_target: false,
             plain_target: matches!(self.fstype.as_str(), "proc" | "sysfs"),
             copy_up: self.options.copy_up && tmpfs,
             inherit_mode: tmpfs && !self.options.data.iter().any(|d| d.starts_with("mode=")),
@@ -223,7 +271,7 @@ pub fn private_cgroups(context: &Context<'_>) -> bool {
 /// A plain bind mount of a host directory, for the expansions of other mounts.
 pub fn plain_bind(target: CString, source: CString, flags: std::ffi::c_ulong, then: Then) -> Op {
     let attributes = Some(Attributes { set: options::attributes(flags), clear: 0, propagation: 0 });
-    let bind = Bind { target, source, tree: None, idmapped: false, recursive: true, source_nofollow: false, attributes, must_clear: 0, then, optional: false };
+    let bind = Bind { target, source, tree: None, idmapped: false, recursive: true, source_nofollow: false, copy_symlink: false, target_nofollow: false, attributes, must_clear: 0, then, optional: false };
     Op::Bind(Box::new(bind))
 }
 

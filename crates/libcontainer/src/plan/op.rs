@@ -61,6 +61,8 @@ pub struct Mount {
     pub data: Option<CString>,
     /// The target must be a real directory, with no link on the way (proc and sysfs).
     pub plain_target: bool,
+    /// Its directory is empty and out of anybody's reach: a tmpfs that was mounted before, on which nothing has been put at this name.
+    pub new_target: bool,
     /// What the directory held goes into the new, empty filesystem.
     pub copy_up: bool,
     /// Mode and owner of the directory below carry over, unless the data says otherwise (tmpfs).
@@ -95,6 +97,10 @@ pub struct Bind {
     pub recursive: bool,
     /// A final link of the source is bound itself, not followed.
     pub source_nofollow: bool,
+    /// A final link of the source is made again at the target, and nothing is mounted.
+    pub copy_symlink: bool,
+    /// A final link of the target is mounted on, not followed.
+    pub target_nofollow: bool,
     /// What remounting it would set and clear; `None` keeps the source's attributes.
     pub attributes: Option<Attributes>,
     /// Attributes whose clearing was asked for in so many words: when the kernel has locked them, that is an error.

@@ -17,8 +17,12 @@ pub struct Options {
     pub remount: bool,
     /// `tmpcopyup`.
     pub copy_up: bool,
-    /// `copy-symlink` or `src-nofollow`: a link as source is bound itself.
+    /// `src-nofollow`: a link as source is bound itself.
     pub source_nofollow: bool,
+    /// `copy-symlink`: a link as source is made again at the destination.
+    pub copy_symlink: bool,
+    /// `dest-nofollow`: a link at the destination is mounted on, not followed.
+    pub target_nofollow: bool,
     /// Propagation and recursive attributes.
     pub then: Then,
     /// `idmap` or, recursive, `ridmap`, with the mappings given in place.
@@ -40,18 +44,23 @@ enum Effect {
     Remount,
     CopyUp,
     SourceNofollow,
+    TargetNofollow,
+    CopySymlink,
     Nothing,
 }
 
-use Effect::{Bind, Clear, CopyUp, Nothing, Propagation, RecursiveClear, RecursiveSet, RecursiveTime, Remount, Set, SourceNofollow};
+use Effect::{
+    Bind, Clear, CopySymlink, CopyUp, Nothing, Propagation, RecursiveClear, RecursiveSet, RecursiveTime, Remount, Set, SourceNofollow, TargetNofollow,
+};
 
 #[rustfmt::skip]
 static WORDS: &[(&str, Effect)] = &[
     ("async", Clear(m::MS_SYNCHRONOUS)),
     ("atime", Clear(m::MS_NOATIME)),
     ("bind", Bind(false)),
-    ("copy-symlink", SourceNofollow),
+    ("copy-symlink", CopySymlink),
     ("defaults", Nothing),
+    ("dest-nofollow", TargetNofollow),
     ("dev", Clear(m::MS_NODEV)),
     ("diratime", Clear(m::MS_NODIRATIME)),
     ("dirsync", Set(m::MS_DIRSYNC)),
@@ -164,6 +173,8 @@ fn apply(effect: &Effect, o: &mut Options) {
         Remount => o.remount = true,
         CopyUp => o.copy_up = true,
         SourceNofollow => o.source_nofollow = true,
+        TargetNofollow => o.target_nofollow = true,
+        CopySymlink => o.copy_symlink = true,
         Nothing => {}
     }
 }

@@ -179,7 +179,10 @@ pub fn ending(spec: &spec::Process, process: &Process, ending: &Ending<'_>) -> R
         }
     }
     push(Op::Ids { uid: process.uid, gid: process.gid }, "user");
-    push(Op::Chdir, "cwd");
+    // The root directory is where pivot_root leaves the process.
+    if process.cwd.as_bytes() != b"/" || !ending.await_start {
+        push(Op::Chdir, "cwd");
+    }
     let early_filter = process.seccomp.as_ref().is_some_and(|f| f.listener.is_some());
     let filter_needs_admin = process.seccomp.is_some() && !spec.no_new_privileges && !early_filter;
     if early_filter && !spec.no_new_privileges {
