@@ -122,7 +122,8 @@ fn supervise(
     let log = File::create(dir.join("worker.err"))?;
     // The payload closes what the suite inherited: no test may see, or blame a runtime for, those descriptors.
     let mut command = Command::new(payload);
-    command.arg("launch").arg(std::env::current_exe()?);
+    // By its process, not by its path: a build may replace the file while the tests run.
+    command.arg("launch").arg(format!("/proc/{}/exe", std::process::id()));
     command.args([
         "--worker",
         &test.name,

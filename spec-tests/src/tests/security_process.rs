@@ -280,7 +280,7 @@ fn identity(t: &mut Table) {
         crate::config::use_user_namespace(&mut c.config, 200_000);
         add_mount(&mut c.config, "/sys/fs/cgroup", "cgroup", "cgroup", &["rw"]);
         let base = if crate::host::is_v2() { "/sys/fs/cgroup" } else { "/sys/fs/cgroup/pids" };
-        c.args(&["mkdir", &format!("{base}/../x"), ";", "mkdir", &format!("{base}/x"), ";", "write", &format!("{base}/cgroup.procs"), "1"]);
+        c.args(&["mkdir", &format!("{base}/x"), ";", "write", &format!("{base}/cgroup.procs"), "1"]);
         let output = c.run_somehow()?;
         if output.code == Some(0) {
             for line in json_lines(&output)? {
