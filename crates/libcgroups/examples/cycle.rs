@@ -42,7 +42,7 @@ fn main() -> Result<()> {
 }
 
 fn once(driver: Driver, id: &str, resources: Option<&Resources>) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(300);
     let layout = Layout::detect()?;
     let rootless = kernel::cred::euid() != 0;
     let plan = plan(

@@ -1,7 +1,7 @@
 //! Which processes are in a cgroup, and sending them signals.
 
+use super::Cgroup;
 use super::destroy::children;
-use super::{Cgroup, freeze};
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::plan::RecordedDir;
@@ -106,11 +106,9 @@ impl Cgroup {
                 let _ = kernel::process::kill(pid, 9);
             }
         }
-        // On v1 a frozen process dies only when it is thawed.
+        // On v1 a frozen process dies only when it is thawed, and each child cgroup may have been frozen by itself.
         if let Some(dir) = self.record.v1("freezer") {
-            if freeze::is_frozen(dir).unwrap_or(false) {
-                let _ = fs::write(&dir.join("freezer.state"), "THAWED");
-            }
+            thaw_below(&dir.full());
         }
     }
 
@@ -121,4 +119,13 @@ impl Cgroup {
             |d| d.full().display().to_string(),
         )
     }
+}
+
+/// Thaws a v1 cgroup and everything below it. Best effort, for processes that are to die.
+fn thaw_below(path: &Path) {
+    let state = path.join("freezer.state");
+    if fs::read(&state).is_ok_and(|s| s.trim() != "THAWED") {
+        let _ = fs::write(&state, "THAWED");
+    }
+    children(path).iter().for_each(|child| thaw_below(child));
 }

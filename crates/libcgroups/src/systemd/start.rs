@@ -6,7 +6,7 @@ use super::wire::{Property, Reader, Value, Writer};
 use crate::error::{Error, Result};
 use crate::wait::Backoff;
 use kernel::Errno;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A service manager, reached anew for each thing that is wanted of it.
 pub(crate) struct Manager {
@@ -48,10 +48,10 @@ impl Manager {
 
     /// Starts the unit with the process `pid` in it, in one call with all properties, and waits until it runs.
     ///
-    /// A failed unit of an earlier life is cleared away, once. A manager that goes away in the middle (daemon-reexec) is asked again what
+    /// A failed or ending unit of an earlier life is cleared away. A manager that goes away in the middle (daemon-reexec) is asked again what
     /// became of the unit.
     pub fn start(&self, unit: &Unit, properties: &[Property]) -> Result<()> {
-        let mut cleared = false;
+        let mut clearings = 0;
         let mut reduced: Option<Vec<Property>> = None;
         let mut backoff = Backoff::until(self.deadline);
         loop {
@@ -59,9 +59,13 @@ impl Manager {
             let mut connection = self.connect()?;
             match start_unit(&mut connection, &unit.name, properties) {
                 Ok(()) => return Ok(()),
-                Err(Failure::Refused { name, .. }) if name.ends_with(".UnitExists") && !cleared => {
-                    cleared = true;
+                Err(Failure::Refused { name, .. })
+                    if name.ends_with(".UnitExists") && clearings < 3 =>
+                {
+                    clearings += 1;
                     self.reset_failed(&unit.name)?;
+                    // The manager forgets a unit that has ended when it next has a moment.
+                    std::thread::sleep(Duration::from_millis(10));
                 }
                 Err(Failure::Refused { text, .. })
                     if reduced.is_none() && unknown_property(&text) =>

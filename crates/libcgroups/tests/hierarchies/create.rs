@@ -1,7 +1,7 @@
 //! Making a cgroup.
 
 use crate::workload::*;
-use libcgroups::{Cgroup, Layout};
+use libcgroups::{Cgroup, Layout, Request};
 
 #[test]
 fn the_first_process_is_in_every_hierarchy() {
@@ -215,4 +215,64 @@ fn a_missing_controller_is_named() {
         }
         Ok(_) => eprintln!("skipped: this host has an rdma controller"),
     }
+}
+
+#[test]
+fn a_delegated_cgroup_belongs_to_its_user() {
+    use std::os::unix::fs::MetadataExt;
+    let layout = Layout::detect().unwrap();
+    let Some(_) = layout.v2_mountpoint().filter(|_| may_make_cgroups()) else {
+        eprintln!("skipped: only a v2 tree is delegated, and by root");
+        return;
+    };
+    let path = fresh_path();
+    let request = Request {
+        path: Some(&path),
+        id: "test",
+        delegate_to: Some(1234),
+        ..Request::default()
+    };
+    let plan = libcgroups::plan(&layout, &request).unwrap();
+    let cgroup = Cgroup::create(&plan, soon()).unwrap();
+    let dir = plan.v2_path().unwrap();
+    let owner = |file: &str| std::fs::metadata(dir.join(file)).map(|m| m.uid()).unwrap();
+    let owners = [
+        "",
+        "cgroup.procs",
+        "cgroup.subtree_control",
+        "cgroup.threads",
+        "cgroup.freeze",
+    ]
+    .map(owner);
+    cgroup.destroy(soon()).unwrap();
+    assert_eq!(owners, [1234, 1234, 1234, 1234, 0]);
+}
+
+#[test]
+fn below_a_threaded_cgroup_it_is_threaded() {
+    let layout = Layout::detect().unwrap();
+    let Some(top) = layout
+        .v2_mountpoint()
+        .filter(|_| may_make_cgroups() && layout.is_v2())
+    else {
+        eprintln!("skipped: threads are a matter of cgroup v2");
+        return;
+    };
+    let path = fresh_path();
+    let outer = Workload::at(&path, "{}");
+    let dir = top.join(path.trim_start_matches('/'));
+    std::fs::create_dir(dir.join("threaded")).unwrap();
+    std::fs::write(dir.join("threaded/cgroup.type"), "threaded").unwrap();
+    let inner = format!("{path}/threaded/x");
+    let w = Workload::at(&inner, "{}");
+    assert_eq!(w.read("cgroup.type"), "threaded");
+    drop(w);
+    let e = Cgroup::create(
+        &plan_at(&inner, &resources(r#"{"memory":{"limit":1048576}}"#)),
+        soon(),
+    )
+    .unwrap_err();
+    assert_eq!(e.field(), Some("/linux/resources/memory/limit"));
+    assert!(e.to_string().contains("below a threaded cgroup"), "{e}");
+    drop(outer);
 }

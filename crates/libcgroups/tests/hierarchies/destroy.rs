@@ -12,6 +12,7 @@ fn processes_child_cgroups_and_a_freeze_do_not_stop_it() {
     let _one = w.sleeper();
     let child = Workload::at(&format!("{}/child", w.path), "{}");
     let _two = child.sleeper();
+    child.cgroup.freeze(soon()).unwrap();
     w.cgroup.freeze(soon()).unwrap();
     // From the record alone, as a later command does.
     let later = Cgroup::open(w.cgroup.record());
