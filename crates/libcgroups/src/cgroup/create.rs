@@ -26,21 +26,23 @@ impl Cgroup {
             return Ok(cgroup);
         }
         let mut made = Vec::new();
-        let built =
-            plan.dirs
-                .iter()
-                .try_for_each(|planned| match cgroup.build(plan, planned, &mut made) {
-                    Err(e) if plan.optional && denied(&e) && !limits(planned) => {
-                        cgroup.record.dirs.retain(|d| *d != planned.dir);
-                        cgroup.warnings.push(format!(
-                            "going on without a cgroup in {}: {e}",
-                            planned.dir.mountpoint.display()
-                        ));
-                        Ok(())
-                    }
-                    Err(e) if plan.rootless && denied(&e) => Err(e.with_hint(DELEGATION)),
-                    other => other,
-                });
+        let built = plan.dirs.iter().try_for_each(|planned| {
+            let before = made.len();
+            match cgroup.build(plan, planned, &mut made) {
+                Err(e) if plan.optional && denied(&e) && !limits(planned) => {
+                    undo(&made[before..], deadline);
+                    made.truncate(before);
+                    cgroup.record.dirs.retain(|d| *d != planned.dir);
+                    let mount = planned.dir.mountpoint.display();
+                    cgroup
+                        .warnings
+                        .push(format!("going on without a cgroup in {mount}: {e}"));
+                    Ok(())
+                }
+                Err(e) if plan.rootless && denied(&e) => Err(e.with_hint(DELEGATION)),
+                other => other,
+            }
+        });
         if let Err(e) = built {
             undo(&made, deadline);
             return Err(e);
