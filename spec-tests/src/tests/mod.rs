@@ -16,6 +16,7 @@ mod foreground;
 mod hook_order;
 mod hooks;
 mod identity;
+mod idmap;
 mod kill_delete;
 mod lifecycle;
 mod limits;
@@ -51,7 +52,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 44] = [
+    let subjects: [fn(&mut Table); 45] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -63,6 +64,7 @@ pub fn all() -> Table {
         namespaces::add,
         namespace_effects::add,
         userns::add,
+        idmap::add,
         netdev::add,
         mounts::add,
         binds::add,
