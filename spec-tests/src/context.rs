@@ -324,9 +324,19 @@ impl Context {
         json_line(&self.run(args)?)
     }
 
-    /// Runs attempts separated by `;` and answers all lines.
+    /// Runs attempts separated by `;` and answers their lines, one each.
     pub fn attempts(&mut self, args: &[&str]) -> Verdict<Vec<Value>> {
-        json_lines(&self.run(args)?)
+        let output = self.run(args)?;
+        let lines = json_lines(&output)?;
+        let wanted = args
+            .split(|arg| *arg == ";")
+            .filter(|one| !one.is_empty())
+            .count();
+        if lines.len() == wanted {
+            Ok(lines)
+        } else {
+            fail(output.describe("printed too few lines"))
+        }
     }
 
     /// `exec FLAGS ID /payload ARGS`, whatever comes of it.

@@ -11,13 +11,15 @@ use std::time::{Duration, Instant};
 /// The mount table before the test.
 pub struct Before {
     mounts: Vec<String>,
+    dir: String,
 }
 
 impl Before {
     /// Remembers what is there now.
-    pub fn now() -> Before {
+    pub fn now(dir: &Path) -> Before {
         Before {
             mounts: mount_points(),
+            dir: dir.to_string_lossy().into_owned(),
         }
     }
 
@@ -53,9 +55,11 @@ impl Before {
     }
 
     fn new_mounts(&self) -> Vec<String> {
+        // Without a mount namespace of its own the test sees what others on the machine mount meanwhile.
+        let ours = |point: &str| crate::host::is_root() || point.starts_with(self.dir.as_str());
         mount_points()
             .into_iter()
-            .filter(|point| !self.mounts.contains(point))
+            .filter(|point| !self.mounts.contains(point) && ours(point))
             .collect()
     }
 

@@ -123,7 +123,9 @@ fn supervise(
     // The payload closes what the suite inherited: no test may see, or blame a runtime for, those descriptors.
     let mut command = Command::new(payload);
     // By its process, not by its path: a build may replace the file while the tests run.
-    command.arg("launch").arg(format!("/proc/{}/exe", std::process::id()));
+    command
+        .arg("launch")
+        .arg(format!("/proc/{}/exe", std::process::id()));
     command.args([
         "--worker",
         &test.name,

@@ -54,7 +54,7 @@ fn judge(test: &Test, errand: Errand<'_>) -> Verdict {
         errand.dir,
         errand.payload,
     )?;
-    let before = Before::now();
+    let before = Before::now(&context.dir);
     let verdict = (test.body)(&mut context);
     remove_containers(&mut context);
     let leaks = before.leaks(&context);

@@ -245,7 +245,12 @@ fn scheduling(t: &mut Table) {
                 Ok(())
             },
         )
-        .newer("runtime-spec 1.1");
+        .newer("runtime-spec 1.1")
+        .needs(if class == "IOPRIO_CLASS_RT" {
+            &[Need::Root]
+        } else {
+            &[]
+        });
     }
     t.add(
         "ioprio-unknown",

@@ -288,7 +288,13 @@ fn mounts(t: &mut Table) {
                 Ok(())
             },
         )
-        .needs(&[Need::Root, Need::CgroupNamespace, Need::CgroupFs]);
+        .needs(&[Need::Root, Need::CgroupFs])
+        // Version 2 has one mount for all, whose root only a cgroup namespace moves.
+        .needs(if namespace {
+            &[Need::CgroupNamespace]
+        } else {
+            &[Need::CgroupV1]
+        });
     }
     t.add(
         "mount-v1-links",

@@ -286,5 +286,6 @@ fn capabilities(t: &mut Table) {
             }
             Ok(())
         },
-    );
+    )
+    .needs(&[Need::Root]);
 }

@@ -158,11 +158,7 @@ fn owners(t: &mut Table) {
                 &volume.to_string_lossy(),
                 &["rbind", "idmap=uids=0-100-5#5-3000-10;gids=0-4000-100"],
             );
-            check_eq!(
-                c.owner_inside("/data/file")?,
-                (3000, 4006),
-                "owner inside"
-            );
+            check_eq!(c.owner_inside("/data/file")?, (3000, 4006), "owner inside");
             Ok(())
         },
     )

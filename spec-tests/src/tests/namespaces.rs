@@ -288,6 +288,7 @@ fn errors(t: &mut Table) {
             format!("duplicate-{kind}"),
             "config-linux.md#namespaces MUST: a type given twice is an error",
             move |c| {
+                set_namespace(&mut c.config, kind, None);
                 crate::config::push(&mut c.config["linux"]["namespaces"], json!({"type": kind}));
                 c.create_fails().map(|_| ())
             },

@@ -67,7 +67,8 @@ fn codes(t: &mut Table) {
                 kill_process(pid, name)?;
                 running.wait()?.exits(code).map(|_| ())
             },
-        );
+        )
+        .needs(&[crate::host::Need::Root]);
     }
     t.add(
         "removes-container",

@@ -325,7 +325,8 @@ fn proc_and_sys(t: &mut Table) {
             fs::create_dir_all(c.rootfs().join("data/fake/self"))?;
             c.replace_with_link(name, target)?;
             c.create_fails().map(|_| ())
-        });
+        })
+        .needs(&[Need::Root]);
     }
     for destination in [
         "/proc",

@@ -119,5 +119,6 @@ fn sysctl(t: &mut Table) {
             c.config["linux"]["sysctl"] = json!({"net.core.somaxconn": "many"});
             c.create_fails()?.says(&["invalid argument"]).map(|_| ())
         },
-    );
+    )
+    .needs(&[Need::Root]);
 }
