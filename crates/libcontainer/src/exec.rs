@@ -10,7 +10,7 @@ use crate::spawn::{self, Setup, Spawned};
 use crate::sync::Message;
 use crate::{listener, pidfile, spec};
 use kernel::file::{self, CWD};
-use kernel::{Errno, sched};
+use kernel::{Errno, process, sched};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -63,7 +63,7 @@ pub fn exec(container: &Container, wanted: impl FnOnce(&Template) -> Result<spec
     container.dir.lock(false, Instant::now() + LOCK_TIME)?;
     let template = container.dir.load_template()?;
     let available = kernel::cred::capget().during(|| "capget".into())?.permitted;
-    let plan = crate::plan::exec::plan(&template, &wanted(&template)?, options.preserve_fds, available)?;
+    let mut plan = crate::plan::exec::plan(&template, &wanted(&template)?, options.preserve_fds, available)?;
     match (plan.program.process.terminal.is_some(), options.console) {
         (true, ConsoleTarget::None) => {
             return Err(Error::invalid("/terminal", "cannot allocate tty if teu will detach without setting console socket"));
@@ -72,6 +72,10 @@ pub fn exec(container: &Container, wanted: impl FnOnce(&Template) -> Result<spec
             return Err(Error::invalid("/terminal", "cannot use console socket if teu will not detach or allocate tty"));
         }
         _ => {}
+    }
+    let raises = |(resource, limit): &(u32, process::Limit)| process::prlimit(0, *resource, None).is_ok_and(|own| limit.hard > own.hard);
+    if container.record.intel_rdt.is_some() || plan.oom_score_adj.is_some() || plan.program.process.rlimits.iter().any(raises) {
+        plan.wait();
     }
     let pid_file = options.pid_file.map(pidfile::PidFile::prepare).transpose()?;
     let init = container.pidfd()?;
@@ -142,7 +146,12 @@ fn serve(container: &Container, running: &mut Running, plan: &ExecPlan, options:
     let mut executing = false;
     loop {
         match running.process.next(&plan.program)? {
-            Message::Spawned(pid, _) => welcome(container, pid, plan)?,
+            Message::Spawned(pid, _) => {
+                welcome(container, pid, plan)?;
+                if plan.waits {
+                    running.process.go()?;
+                }
+            }
             Message::Console(master) => running.terminal = options.console.deliver(master)?,
             Message::Listener(number) => {
                 let mut state = container.document("running");

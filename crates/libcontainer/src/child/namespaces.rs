@@ -29,8 +29,8 @@ impl Child<'_> {
 
     pub(super) fn await_parent(&mut self, what: Await) -> Done {
         match what {
-            // The parent writes the maps unasked, as soon as there is a process to map.
-            Await::IdMaps => {}
+            // The parent does these unasked, as soon as there is a process.
+            Await::IdMaps | Await::Welcome => {}
             Await::Cgroup => sync::need_cgroup(self.given.sync).calling("sendmsg")?,
             Await::Hooks => sync::hooks(self.given.sync).calling("sendmsg")?,
         }

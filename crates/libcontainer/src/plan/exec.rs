@@ -111,6 +111,16 @@ pub struct ExecPlan {
     pub oom_score_adj: Option<i64>,
     /// What was tolerated.
     pub warnings: Vec<String>,
+    /// The process waits for [`super::Await::Welcome`].
+    pub waits: bool,
+}
+
+impl ExecPlan {
+    /// Makes the process wait until the parent has done for it what only the parent can.
+    pub fn wait(&mut self) {
+        self.waits = true;
+        self.program.steps.insert(0, step(Op::Await(super::Await::Welcome), ""));
+    }
 }
 
 /// Decides about a process. `wanted` is the document of `exec --process`, or the container's own process changed by flags; `available` are the
@@ -147,7 +157,7 @@ pub fn plan(template: &Template, wanted: &spec::Process, preserve_fds: u32, avai
     }
     stage.push(step(Op::Spawn { flags: 0 }, ""));
     let program = Program { stage, steps, process, slots: Vec::new(), trees: Vec::new(), clone_flags: 0 };
-    Ok(ExecPlan { program, initial_affinity, oom_score_adj: wanted.oom_score_adj, warnings })
+    Ok(ExecPlan { program, initial_affinity, oom_score_adj: wanted.oom_score_adj, warnings, waits: false })
 }
 
 fn steps(template: &Template, wanted: &spec::Process, process: &super::Process, cpus: CpuSet) -> Result<Vec<Step>> {

@@ -13,6 +13,8 @@ pub enum Await {
     Cgroup,
     /// The hooks that run in the runtime's namespaces.
     Hooks,
+    /// What the parent does as soon as the process is born.
+    Welcome,
 }
 
 /// Where a hook runs in the life of a container (config.md, "POSIX-platform Hooks").
@@ -262,6 +264,7 @@ impl fmt::Display for Op {
             Op::Await(Await::IdMaps) => f.write_str("wait for the id maps"),
             Op::Await(Await::Cgroup) => f.write_str("wait to be in the cgroup"),
             Op::Await(Await::Hooks) => f.write_str("wait for prestart and createRuntime hooks"),
+            Op::Await(Await::Welcome) => f.write_str("wait for limits and groups"),
             Op::BecomeRoot => f.write_str("become root of the user namespace"),
             Op::JoinCgroup => f.write_str("join the cgroups"),
             Op::TimeNamespace { offsets: None } => f.write_str("make a time namespace"),
