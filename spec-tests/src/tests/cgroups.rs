@@ -70,18 +70,31 @@ impl Context {
 }
 
 fn placement(t: &mut Table) {
-    t.add("absolute-path", "config-linux.md#cgroups-path MUST: an absolute path is relative to the cgroups mount point", |c| {
-        let path = format!("/{0}/sub/{0}-leaf", c.tag);
-        c.config["linux"]["cgroupsPath"] = json!(path);
-        let pid = c.launch(&["pause"])?;
-        let text = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
-        for controller in if host::is_v2() { vec![String::new()] } else { host::v1_controllers() } {
-            check_eq!(crate::inside::cgroup_path(&text, &controller).as_deref(), Some(path.as_str()), "path of {controller:?}");
-        }
-        c.destroy()?;
-        crate::leaks::remove_cgroups(&c.tag);
-        Ok(())
-    })
+    t.add(
+        "absolute-path",
+        "config-linux.md#cgroups-path MUST: an absolute \
+             path is relative to the cgroups mount point",
+        |c| {
+            let path = format!("/{0}/sub/{0}-leaf", c.tag);
+            c.config["linux"]["cgroupsPath"] = json!(path);
+            let pid = c.launch(&["pause"])?;
+            let text = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+            for controller in if host::is_v2() {
+                vec![String::new()]
+            } else {
+                host::v1_controllers()
+            } {
+                check_eq!(
+                    crate::inside::cgroup_path(&text, &controller).as_deref(),
+                    Some(path.as_str()),
+                    "path of {controller:?}"
+                );
+            }
+            c.destroy()?;
+            crate::leaks::remove_cgroups(&c.tag);
+            Ok(())
+        },
+    )
     .needs(&[Need::Root, Need::CgroupFs]);
     t.add(
         "relative-path-consistent",
@@ -100,15 +113,20 @@ fn placement(t: &mut Table) {
         },
     )
     .needs(&[Need::Root, Need::CgroupFs]);
-    t.add("default-path", "config-linux.md#cgroups-path MAY: without cgroupsPath the runtime chooses, with the id in it", |c| {
-        if let Some(linux) = c.config["linux"].as_object_mut() {
-            linux.remove("cgroupsPath");
-        }
-        let pid = c.launch(&["pause"])?;
-        let text = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
-        check!(text.contains(&c.tag), "the id is not in {text:?}");
-        c.destroy()
-    })
+    t.add(
+        "default-path",
+        "config-linux.md#cgroups-path MAY: without \
+             cgroupsPath the runtime chooses, with the id in it",
+        |c| {
+            if let Some(linux) = c.config["linux"].as_object_mut() {
+                linux.remove("cgroupsPath");
+            }
+            let pid = c.launch(&["pause"])?;
+            let text = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+            check!(text.contains(&c.tag), "the id is not in {text:?}");
+            c.destroy()
+        },
+    )
     .needs(&[Need::Root]);
     t.add(
         "created-is-placed",
@@ -165,15 +183,23 @@ fn placement(t: &mut Table) {
         },
     )
     .needs(&[Need::Root]);
-    t.add("path-with-dots", "config-linux.md#cgroups-path MUST: a path that leaves the hierarchy is an error or is cleaned", |c| {
-        c.config["linux"]["cgroupsPath"] = json!(format!("/../../{}", c.tag));
-        let output = c.try_create_with(&[])?;
-        check!(!PathBuf::from(format!("/sys/{}", c.tag)).exists(), "made outside");
-        if output.code == Some(0) {
-            c.destroy()?;
-        }
-        Ok(())
-    })
+    t.add(
+        "path-with-dots",
+        "config-linux.md#cgroups-path MUST: a path that \
+             leaves the hierarchy is an error or is cleaned",
+        |c| {
+            c.config["linux"]["cgroupsPath"] = json!(format!("/../../{}", c.tag));
+            let output = c.try_create_with(&[])?;
+            check!(
+                !PathBuf::from(format!("/sys/{}", c.tag)).exists(),
+                "made outside"
+            );
+            if output.code == Some(0) {
+                c.destroy()?;
+            }
+            Ok(())
+        },
+    )
     .needs(&[Need::Root, Need::CgroupFs]);
 }
 
@@ -200,21 +226,30 @@ fn errors(t: &mut Table) {
         },
     )
     .needs(&[Need::Root, Need::CgroupFs]);
-    t.add("not-empty", "config-linux.md#control-groups MUST: create refuses a cgroup with processes when it checks", |c| {
-        c.launch(&["pause"])?;
-        let second = format!("{}-second", c.tag);
-        let bundle = c.bundle().to_string_lossy().into_owned();
-        let output = c.call(&["create", "--bundle", &bundle, &second])?;
-        let refused = output.code != Some(0);
-        if !refused {
-            c.call(&["delete", "--force", &second])?;
-        }
-        let alive = c.status()?;
-        c.call(&["delete", "--force", &c.id()])?;
-        check!(refused, "{}", output.describe("shares the cgroup of a running container"));
-        check_eq!(alive, "running", "the first container");
-        Ok(())
-    })
+    t.add(
+        "not-empty",
+        "config-linux.md#control-groups MUST: create \
+             refuses a cgroup with processes when it checks",
+        |c| {
+            c.launch(&["pause"])?;
+            let second = format!("{}-second", c.tag);
+            let bundle = c.bundle().to_string_lossy().into_owned();
+            let output = c.call(&["create", "--bundle", &bundle, &second])?;
+            let refused = output.code != Some(0);
+            if !refused {
+                c.call(&["delete", "--force", &second])?;
+            }
+            let alive = c.status()?;
+            c.call(&["delete", "--force", &c.id()])?;
+            check!(
+                refused,
+                "{}",
+                output.describe("shares the cgroup of a running container")
+            );
+            check_eq!(alive, "running", "the first container");
+            Ok(())
+        },
+    )
     .needs(&[Need::Root, Need::CgroupFs])
     .newer("runc 1.2");
     for (name, resources) in [

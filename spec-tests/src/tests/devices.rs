@@ -344,7 +344,8 @@ fn configured_devices(t: &mut Table) {
         },
     )
     .needs(&[Need::Root, Need::Controller("devices")]);
-    t.add("access-in-order", "config-linux.md#allowed-device-list MUST: entries apply in the listed order", |c| {
+    t.add("access-in-order", "config-linux.md#allowed-device-list \
+             MUST: entries apply in the listed order", |c| {
         push(&mut c.config["linux"]["devices"], json!({"path": "/dev/lc", "type": "c", "major": 10, "minor": 237, "fileMode": 0o666}));
         c.config["linux"]["resources"]["devices"] = json!([
             {"allow": false, "access": "rwm"},

@@ -273,7 +273,8 @@ fn tolerated(t: &mut Table) {
             c.inspect().map(|_| ())
         },
     );
-    t.add("unknown-annotations", "config.md#annotations MUST: unknown annotation keys are handled like unknown properties", |c| {
+    t.add("unknown-annotations", "config.md#annotations MUST: unknown annotation \
+             keys are handled like unknown properties", |c| {
         c.config["annotations"] = json!({"org.opencontainers.image.unknown": "x", "no-dots": "", "com.example/slash": "y"});
         c.inspect().map(|_| ())
     });

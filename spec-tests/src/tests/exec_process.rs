@@ -158,20 +158,33 @@ fn process_file(t: &mut Table) {
 }
 
 fn inherited(t: &mut Table) {
-    t.add("inherits-config", "engines: exec starts from the container's process: user, cwd, capabilities, no-new-privileges, limits", |c| {
-        c.config["process"]["cwd"] = json!("/home/user");
-        c.config["process"]["rlimits"] = json!([{"type": "RLIMIT_NOFILE", "soft": 300, "hard": 400}]);
-        crate::config::set_capabilities(&mut c.config, [&["CAP_KILL"], &["CAP_KILL"], &["CAP_KILL"], &[], &[]]);
-        with_container(c)?;
-        let seen = c.exec_inspect(&[])?;
-        check_eq!(seen.0["getcwd"], "/home/user", "cwd");
-        check_eq!(seen.limit("Max open files"), Some((300, 400)), "RLIMIT_NOFILE");
-        for name in ["CapBnd", "CapEff", "CapPrm"] {
-            check_eq!(seen.capabilities(name), 1 << 5, "{name}");
-        }
-        check_eq!(seen.status("NoNewPrivs"), "1", "NoNewPrivs");
-        c.destroy()
-    });
+    t.add(
+        "inherits-config",
+        "engines: exec starts from the container's process: \
+             user, cwd, capabilities, no-new-privileges, limits",
+        |c| {
+            c.config["process"]["cwd"] = json!("/home/user");
+            c.config["process"]["rlimits"] =
+                json!([{"type": "RLIMIT_NOFILE", "soft": 300, "hard": 400}]);
+            crate::config::set_capabilities(
+                &mut c.config,
+                [&["CAP_KILL"], &["CAP_KILL"], &["CAP_KILL"], &[], &[]],
+            );
+            with_container(c)?;
+            let seen = c.exec_inspect(&[])?;
+            check_eq!(seen.0["getcwd"], "/home/user", "cwd");
+            check_eq!(
+                seen.limit("Max open files"),
+                Some((300, 400)),
+                "RLIMIT_NOFILE"
+            );
+            for name in ["CapBnd", "CapEff", "CapPrm"] {
+                check_eq!(seen.capabilities(name), 1 << 5, "{name}");
+            }
+            check_eq!(seen.status("NoNewPrivs"), "1", "NoNewPrivs");
+            c.destroy()
+        },
+    );
     t.add(
         "inherits-user",
         "engines: exec runs as the container's user",

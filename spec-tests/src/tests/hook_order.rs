@@ -17,16 +17,24 @@ pub fn add(t: &mut Table) {
 }
 
 fn order(t: &mut Table) {
-    t.add("order-of-kinds", "config.md#summary MUST: prestart, createRuntime, createContainer, startContainer, poststart, poststop", |c| {
-        for kind in KINDS.iter().rev() {
-            c.recording_hook(kind, kind);
-        }
-        c.live()?;
-        let names: Vec<String> =
-            c.recorded()?.iter().map(|r| r["hook"].as_str().unwrap_or_default().to_string()).collect();
-        check_eq!(names, KINDS, "order");
-        Ok(())
-    });
+    t.add(
+        "order-of-kinds",
+        "config.md#summary MUST: prestart, createRuntime, \
+             createContainer, startContainer, poststart, poststop",
+        |c| {
+            for kind in KINDS.iter().rev() {
+                c.recording_hook(kind, kind);
+            }
+            c.live()?;
+            let names: Vec<String> = c
+                .recorded()?
+                .iter()
+                .map(|r| r["hook"].as_str().unwrap_or_default().to_string())
+                .collect();
+            check_eq!(names, KINDS, "order");
+            Ok(())
+        },
+    );
     t.add(
         "order-within-kind",
         "config.md#posix-platform-hooks MUST: hooks are called in the listed order",
@@ -58,7 +66,8 @@ fn order(t: &mut Table) {
             Ok(())
         },
     );
-    t.add("create-hooks-at-create", "config.md#summary MUST: the create hooks run during create, the others not", |c| {
+    t.add("create-hooks-at-create", "config.md#summary MUST: the create \
+             hooks run during create, the others not", |c| {
         for kind in KINDS {
             c.recording_hook(kind, kind);
         }
@@ -183,17 +192,29 @@ fn order(t: &mut Table) {
 
 fn failures(t: &mut Table) {
     for kind in ["prestart", "createRuntime", "createContainer"] {
-        t.add(format!("{kind}-fails"), format!("runtime.md#lifecycle MUST: a {kind} hook that fails fails create and ends the container"), move |c| {
-            c.recording_hook("poststop", "poststop");
-            c.script_hook(kind, "echo to-stdout; echo to-stderr >&2; exit 3");
-            c.args(&["write", "/data/ran", "x"]);
-            let output = c.create_fails()?;
-            check!(output.stderr.contains("hook"), "{}", output.describe("does not name the hook"));
-            check!(!c.rootfs().join("data/ran").exists(), "the program ran");
-            Ok(())
-        });
+        t.add(
+            format!("{kind}-fails"),
+            format!(
+                "runtime.md#lifecycle MUST: a {kind} hook that \
+             fails fails create and ends the container"
+            ),
+            move |c| {
+                c.recording_hook("poststop", "poststop");
+                c.script_hook(kind, "echo to-stdout; echo to-stderr >&2; exit 3");
+                c.args(&["write", "/data/ran", "x"]);
+                let output = c.create_fails()?;
+                check!(
+                    output.stderr.contains("hook"),
+                    "{}",
+                    output.describe("does not name the hook")
+                );
+                check!(!c.rootfs().join("data/ran").exists(), "the program ran");
+                Ok(())
+            },
+        );
     }
-    t.add("startContainer-fails", "runtime.md#lifecycle MUST: a startContainer hook that fails stops the container", |c| {
+    t.add("startContainer-fails", "runtime.md#lifecycle MUST: a startContainer \
+             hook that fails stops the container", |c| {
         c.config["hooks"]["startContainer"] = json!([{"path": "/payload", "args": ["payload", "exit", "3"]}]);
         c.args(&["write", "/data/ran", "x"]);
         c.create()?;
@@ -205,20 +226,25 @@ fn failures(t: &mut Table) {
         output.failure().map(|_| ())
     })
     .justified("the sentence is plain; runc 1.1 and crun 1.8 report the failure as the end of the process only");
-    t.add("poststart-fails", "runtime.md#lifecycle MUST: a poststart hook that fails stops the container, start reports it", |c| {
-        c.script_hook("poststart", "exit 3");
-        c.args(&["pause"]);
-        c.create()?;
-        let (id, pid) = (c.id(), c.pid()?);
-        let output = c.call(&["start", &id])?;
-        let stopped = crate::context::poll_for("the end of the container", || {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            (stat.is_empty() || stat.contains(") Z ")).then_some(())
-        });
-        c.call(&["delete", "--force", &id])?.success()?;
-        output.failure()?;
-        stopped
-    })
+    t.add(
+        "poststart-fails",
+        "runtime.md#lifecycle MUST: a poststart hook that \
+             fails stops the container, start reports it",
+        |c| {
+            c.script_hook("poststart", "exit 3");
+            c.args(&["pause"]);
+            c.create()?;
+            let (id, pid) = (c.id(), c.pid()?);
+            let output = c.call(&["start", &id])?;
+            let stopped = crate::context::poll_for("the end of the container", || {
+                let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+                (stat.is_empty() || stat.contains(") Z ")).then_some(())
+            });
+            c.call(&["delete", "--force", &id])?.success()?;
+            output.failure()?;
+            stopped
+        },
+    )
     .newer("runtime-spec 1.3");
     t.add(
         "poststop-fails",

@@ -279,12 +279,27 @@ fn each(t: &mut Table) {
             c.inspect().map(|_| ())
         },
     );
-    t.add("network-setup", "config.md#prestart: a hook can enter the container's network namespace by the pid", |c| {
-        let out = c.dir.join("ns").to_string_lossy().into_owned();
-        c.script_hook("prestart", &format!("pid=$(sed 's/.*\"pid\": *\\([0-9]*\\).*/\\1/' | tail -1); readlink /proc/$pid/ns/net > {out}"));
-        let seen = c.inspect()?.namespace("net");
-        check_eq!(fs::read_to_string(c.dir.join("ns"))?.trim(), seen, "the namespace the hook saw");
-        Ok(())
-    })
+    t.add(
+        "network-setup",
+        "config.md#prestart: a hook can enter the \
+             container's network namespace by the pid",
+        |c| {
+            let out = c.dir.join("ns").to_string_lossy().into_owned();
+            c.script_hook(
+                "prestart",
+                &format!(
+                    "pid=$(sed 's/.*\"pid\": *\\([0-9]*\\).*/\\1/' \
+             | tail -1); readlink /proc/$pid/ns/net > {out}"
+                ),
+            );
+            let seen = c.inspect()?.namespace("net");
+            check_eq!(
+                fs::read_to_string(c.dir.join("ns"))?.trim(),
+                seen,
+                "the namespace the hook saw"
+            );
+            Ok(())
+        },
+    )
     .needs(&[crate::host::Need::Root]);
 }

@@ -56,7 +56,8 @@ fn map(container: u32, host: u32, size: u32) -> Value {
 }
 
 fn owners(t: &mut Table) {
-    t.add("both-ways", "mount_setattr(2): what is written through the map belongs to the id that the map came from", |c| {
+    t.add("both-ways", "mount_setattr(2): what is written through the \
+             map belongs to the id that the map came from", |c| {
         let volume = c.owned_volume()?;
         push(
             &mut c.config["mounts"],
@@ -126,7 +127,8 @@ fn owners(t: &mut Table) {
         ("recursive", true, "ridmap", 1009),
         ("flat", false, "idmap", -1),
     ] {
-        t.add(format!("below-{name}"), "config.md#linux-mount-options: idmap is for the one mount, ridmap for those below too", move |c| {
+        t.add(format!("below-{name}"), "config.md#linux-mount-options: idmap is for \
+             the one mount, ridmap for those below too", move |c| {
             let volume = c.owned_volume()?;
             let below = volume.join("below");
             fs::create_dir(&below)?;
@@ -181,7 +183,8 @@ fn owners(t: &mut Table) {
         },
     )
     .needs(&[Need::Root, Need::UserNamespace]);
-    t.add("relative-source", "config.md#mounts: a relative source of an idmapped mount starts at the bundle", |c| {
+    t.add("relative-source", "config.md#mounts: a relative source of \
+             an idmapped mount starts at the bundle", |c| {
         c.owned_volume()?;
         fs::rename(c.dir.join("owned"), c.bundle().join("owned"))?;
         push(
@@ -271,7 +274,8 @@ fn reach(t: &mut Table) {
 }
 
 fn refused(t: &mut Table) {
-    t.add("no-such-filesystem", "engines: a filesystem that cannot be idmapped is named in the error", |c| {
+    t.add("no-such-filesystem", "engines: a filesystem that cannot \
+             be idmapped is named in the error", |c| {
         push(
             &mut c.config["mounts"],
             json!({"destination": "/data", "type": "bind", "source": "/proc", "options": ["bind", "idmap"],
@@ -282,7 +286,8 @@ fn refused(t: &mut Table) {
         Ok(())
     })
     .needs(&[Need::Root, Need::UserNamespace]);
-    t.add("not-a-bind-mount", "config.md#mounts MUST: a mapping that cannot be applied is an error", |c| {
+    t.add("not-a-bind-mount", "config.md#mounts MUST: a mapping \
+             that cannot be applied is an error", |c| {
         push(
             &mut c.config["mounts"],
             json!({"destination": "/data", "type": "tmpfs", "source": "tmpfs", "options": ["idmap"],

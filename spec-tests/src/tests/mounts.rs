@@ -144,7 +144,8 @@ fn types(t: &mut Table) {
         },
     )
     .needs(&[Need::Root, Need::Filesystem("overlay")]);
-    t.add("overlay-rootfs", "config.md#root: an overlay of three read-only layers and a writable one as root", |c| {
+    t.add("overlay-rootfs", "config.md#root: an overlay of three \
+             read-only layers and a writable one as root", |c| {
         let dir = c.dir.display().to_string();
         for layer in ["one", "two", "up", "work", "merged"] {
             fs::create_dir(c.dir.join(layer))?;

@@ -19,19 +19,24 @@ pub fn add(t: &mut Table) {
 }
 
 fn effects(t: &mut Table) {
-    t.add("pid-one", "config-linux.md#namespaces: in a new pid namespace the process is number 1 and sees only its own", |c| {
-        let lines = c.attempts(&["inspect", ";", "list", "/proc"])?;
-        check_eq!(lines[0]["pid"], 1, "pid");
-        let numbers: Vec<&str> = lines[1]["value"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|name| name.as_str())
-            .filter(|name| name.parse::<u32>().is_ok())
-            .collect();
-        check_eq!(numbers, ["1"], "processes in /proc");
-        Ok(())
-    });
+    t.add(
+        "pid-one",
+        "config-linux.md#namespaces: in a new pid namespace \
+             the process is number 1 and sees only its own",
+        |c| {
+            let lines = c.attempts(&["inspect", ";", "list", "/proc"])?;
+            check_eq!(lines[0]["pid"], 1, "pid");
+            let numbers: Vec<&str> = lines[1]["value"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|name| name.as_str())
+                .filter(|name| name.parse::<u32>().is_ok())
+                .collect();
+            check_eq!(numbers, ["1"], "processes in /proc");
+            Ok(())
+        },
+    );
     t.add(
         "network-only-loopback",
         "config-linux.md#namespaces: a new network namespace has only the loopback device",
@@ -109,30 +114,45 @@ fn effects(t: &mut Table) {
             Ok(())
         },
     );
-    t.add("all-joined", "config-linux.md#namespaces: every namespace of a running container can be joined by another", |c| {
-        let pid = c.launch(&["pause"])?;
-        let second = format!("{}-second", c.tag);
-        let first = c.config.clone();
-        for (kind, file) in [("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts")] {
-            set_namespace(&mut c.config, kind, Some(&format!("/proc/{pid}/ns/{file}")));
-        }
-        remove(c, "hostname");
-        if c.config["linux"]["cgroupsPath"].is_string() {
-            c.config["linux"]["cgroupsPath"] =
-                json!(if c.systemd { format!("system.slice:spectest:{second}") } else { format!("/{second}") });
-        }
-        c.args(&["inspect"]);
-        c.write_config()?;
-        let bundle = c.bundle().to_string_lossy().into_owned();
-        let output = c.call(&["run", "--bundle", &bundle, &second])?.success()?;
-        let inside = Inside(json_line(&output)?);
-        for file in ["pid", "net", "ipc", "uts"] {
-            let link = fs::read_link(format!("/proc/{pid}/ns/{file}"))?.to_string_lossy().into_owned();
-            check_eq!(inside.namespace(file), link, "{file}");
-        }
-        c.config = first;
-        c.destroy()
-    })
+    t.add(
+        "all-joined",
+        "config-linux.md#namespaces: every namespace of \
+             a running container can be joined by another",
+        |c| {
+            let pid = c.launch(&["pause"])?;
+            let second = format!("{}-second", c.tag);
+            let first = c.config.clone();
+            for (kind, file) in [
+                ("pid", "pid"),
+                ("network", "net"),
+                ("ipc", "ipc"),
+                ("uts", "uts"),
+            ] {
+                set_namespace(&mut c.config, kind, Some(&format!("/proc/{pid}/ns/{file}")));
+            }
+            remove(c, "hostname");
+            if c.config["linux"]["cgroupsPath"].is_string() {
+                c.config["linux"]["cgroupsPath"] = json!(if c.systemd {
+                    format!("system.slice:spectest:{second}")
+                } else {
+                    format!("/{second}")
+                });
+            }
+            c.args(&["inspect"]);
+            c.write_config()?;
+            let bundle = c.bundle().to_string_lossy().into_owned();
+            let output = c.call(&["run", "--bundle", &bundle, &second])?.success()?;
+            let inside = Inside(json_line(&output)?);
+            for file in ["pid", "net", "ipc", "uts"] {
+                let link = fs::read_link(format!("/proc/{pid}/ns/{file}"))?
+                    .to_string_lossy()
+                    .into_owned();
+                check_eq!(inside.namespace(file), link, "{file}");
+            }
+            c.config = first;
+            c.destroy()
+        },
+    )
     .needs(&[Need::Root]);
     t.add(
         "netns-by-bind-mount",

@@ -17,28 +17,45 @@ pub fn add(t: &mut Table) {
 }
 
 fn notify(t: &mut Table) {
-    t.add("notify-socket", "engines: with NOTIFY_SOCKET the program's READY=1 reaches the caller's socket, MAINPID with it", |c| {
-        let path = c.dir.join("notify.sock");
-        let socket = UnixDatagram::bind(&path)?;
-        socket.set_nonblocking(true)?;
-        c.args(&["notify", "READY=1\nSTATUS=up", ";", "pause"]);
-        c.write_config()?;
-        let (id, bundle, pid) = (c.id(), c.bundle().to_string_lossy().into_owned(), c.pid_file());
-        let args = ["run", "--detach", "--bundle", &bundle, "--pid-file", &pid.to_string_lossy(), &id];
-        let notify = format!("NOTIFY_SOCKET={}", path.display());
-        let running = c.launched(&["--env", &notify], &args)?.spawn()?;
-        let mut text = String::new();
-        poll_for("READY=1 on the notify socket", || {
-            let mut buffer = [0u8; 4096];
-            while let Ok(count) = socket.recv(&mut buffer) {
-                text.push_str(&String::from_utf8_lossy(&buffer[..count]));
-                text.push('\n');
-            }
-            text.contains("READY=1").then_some(())
-        })?;
-        running.wait()?.success()?;
-        c.destroy()
-    })
+    t.add(
+        "notify-socket",
+        "engines: with NOTIFY_SOCKET the program's READY=1 \
+             reaches the caller's socket, MAINPID with it",
+        |c| {
+            let path = c.dir.join("notify.sock");
+            let socket = UnixDatagram::bind(&path)?;
+            socket.set_nonblocking(true)?;
+            c.args(&["notify", "READY=1\nSTATUS=up", ";", "pause"]);
+            c.write_config()?;
+            let (id, bundle, pid) = (
+                c.id(),
+                c.bundle().to_string_lossy().into_owned(),
+                c.pid_file(),
+            );
+            let args = [
+                "run",
+                "--detach",
+                "--bundle",
+                &bundle,
+                "--pid-file",
+                &pid.to_string_lossy(),
+                &id,
+            ];
+            let notify = format!("NOTIFY_SOCKET={}", path.display());
+            let running = c.launched(&["--env", &notify], &args)?.spawn()?;
+            let mut text = String::new();
+            poll_for("READY=1 on the notify socket", || {
+                let mut buffer = [0u8; 4096];
+                while let Ok(count) = socket.recv(&mut buffer) {
+                    text.push_str(&String::from_utf8_lossy(&buffer[..count]));
+                    text.push('\n');
+                }
+                text.contains("READY=1").then_some(())
+            })?;
+            running.wait()?.success()?;
+            c.destroy()
+        },
+    )
     .needs(&[Need::Root]);
     t.add(
         "notify-variable",

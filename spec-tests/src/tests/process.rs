@@ -232,7 +232,8 @@ fn home(t: &mut Table) {
             Ok(())
         },
     );
-    t.add("home-passwd-odd", "engines: a damaged /etc/passwd of the image does not stop the container", |c| {
+    t.add("home-passwd-odd", "engines: a damaged /etc/passwd of \
+             the image does not stop the container", |c| {
         let text = "\n:::::\nroot\nbad:x:notanumber:0::/bad:\n\u{0}\u{1}\nroot:x:0:0:root:/root:/bin/sh\n";
         fs::write(c.rootfs().join("etc/passwd"), text)?;
         check_eq!(c.inspect()?.variable("HOME").as_deref(), Some("/root"), "HOME");

@@ -58,22 +58,43 @@ fn propagation(t: &mut Table) {
         })
         .needs(&[Need::Root]);
     }
-    t.add("slave-receives", "config.md#linux-mount-options MUST: an rslave mount shows what is mounted on the host later", |c| {
-        let volume = shared_volume(c)?;
-        add_mount(&mut c.config, "/volume", "bind", &volume.to_string_lossy(), &["rbind", "rslave"]);
-        c.launch(&["await-file", "/data/go", ";", "list", "/volume/later"])?;
-        let later = volume.join("later");
-        fs::create_dir(&later)?;
-        rustix::mount::mount("tmpfs", &later, "tmpfs", rustix::mount::MountFlags::empty(), None)?;
-        fs::write(later.join("arrived"), "")?;
-        fs::write(c.rootfs().join("data/go"), "")?;
-        let line = c.await_line();
-        rustix::mount::unmount(&later, rustix::mount::UnmountFlags::DETACH)?;
-        rustix::mount::unmount(&volume, rustix::mount::UnmountFlags::DETACH)?;
-        check_eq!(line?["value"], json!(["arrived"]), "what the container sees");
-        c.await_status("stopped")?;
-        c.delete()
-    })
+    t.add(
+        "slave-receives",
+        "config.md#linux-mount-options MUST: an rslave \
+             mount shows what is mounted on the host later",
+        |c| {
+            let volume = shared_volume(c)?;
+            add_mount(
+                &mut c.config,
+                "/volume",
+                "bind",
+                &volume.to_string_lossy(),
+                &["rbind", "rslave"],
+            );
+            c.launch(&["await-file", "/data/go", ";", "list", "/volume/later"])?;
+            let later = volume.join("later");
+            fs::create_dir(&later)?;
+            rustix::mount::mount(
+                "tmpfs",
+                &later,
+                "tmpfs",
+                rustix::mount::MountFlags::empty(),
+                None,
+            )?;
+            fs::write(later.join("arrived"), "")?;
+            fs::write(c.rootfs().join("data/go"), "")?;
+            let line = c.await_line();
+            rustix::mount::unmount(&later, rustix::mount::UnmountFlags::DETACH)?;
+            rustix::mount::unmount(&volume, rustix::mount::UnmountFlags::DETACH)?;
+            check_eq!(
+                line?["value"],
+                json!(["arrived"]),
+                "what the container sees"
+            );
+            c.await_status("stopped")?;
+            c.delete()
+        },
+    )
     .needs(&[Need::Root]);
     t.add(
         "private-does-not-leak",

@@ -130,7 +130,8 @@ fn actions(t: &mut Table) {
             Ok(())
         },
     );
-    t.add("allow-list", "config-linux.md#seccomp: a default action of ERRNO with allowed calls", |c| {
+    t.add("allow-list", "config-linux.md#seccomp: a default \
+             action of ERRNO with allowed calls", |c| {
         let names: Vec<&str> = include_str!("syscalls.txt").split_whitespace().collect();
         c.config["linux"]["seccomp"] = json!({
             "defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": names, "action": "SCMP_ACT_ALLOW"}]
@@ -206,7 +207,8 @@ fn actions(t: &mut Table) {
             Ok(())
         },
     );
-    t.add("future-syscall-enosys", "engines: a call newer than the profile fails with ENOSYS, not EPERM", |c| {
+    t.add("future-syscall-enosys", "engines: a call newer than the \
+             profile fails with ENOSYS, not EPERM", |c| {
         let names: Vec<&str> = include_str!("syscalls.txt").split_whitespace().collect();
         c.config["linux"]["seccomp"] = json!({
             "defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": names, "action": "SCMP_ACT_ALLOW"}]
@@ -304,7 +306,8 @@ fn arguments(t: &mut Table) {
             Ok(())
         });
     }
-    t.add("arguments-and", "config-linux.md#seccomp: conditions on different arguments must all hold", |c| {
+    t.add("arguments-and", "config-linux.md#seccomp: conditions \
+             on different arguments must all hold", |c| {
         let args = json!([{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}, {"index": 1, "value": 2, "op": "SCMP_CMP_EQ"}]);
         c.config["linux"]["seccomp"] =
             profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO", "errnoRet": 77, "args": args}]));
@@ -365,7 +368,8 @@ fn errors(t: &mut Table) {
             },
         );
     }
-    t.add("errno-on-allow", "config-linux.md#seccomp MUST: errnoRet with an action that has no errno is an error", |c| {
+    t.add("errno-on-allow", "config-linux.md#seccomp MUST: errnoRet with \
+             an action that has no errno is an error", |c| {
         c.config["linux"]["seccomp"] =
             json!({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["getpriority"], "action": "SCMP_ACT_KILL", "errnoRet": 5}]});
         c.create_fails().map(|_| ())

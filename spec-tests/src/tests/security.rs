@@ -189,18 +189,23 @@ fn links(t: &mut Table) {
         } else {
             "cve-2026-41579-dev-link-unmounted"
         };
-        t.add(name, "CVE-2026-41579, CVE-2026-47766: /dev as a link to the host: nothing is made, removed or changed there", move |c| {
-            let sentinel = Sentinel::new(c)?;
-            for target in targets(&sentinel) {
-                c.replace_with_link("dev", &target)?;
-                if !mounted {
-                    c.without_dev_mount();
+        t.add(
+            name,
+            "CVE-2026-41579, CVE-2026-47766: /dev as a link to \
+             the host: nothing is made, removed or changed there",
+            move |c| {
+                let sentinel = Sentinel::new(c)?;
+                for target in targets(&sentinel) {
+                    c.replace_with_link("dev", &target)?;
+                    if !mounted {
+                        c.without_dev_mount();
+                    }
+                    c.run_somehow()?;
+                    sentinel.unchanged()?;
                 }
-                c.run_somehow()?;
-                sentinel.unchanged()?;
-            }
-            Ok(())
-        })
+                Ok(())
+            },
+        )
         .needs(&[Need::Root])
         .justified(OLD);
     }
@@ -321,11 +326,16 @@ fn proc_and_sys(t: &mut Table) {
         ("sys", "/"),
     ] {
         let label = if target == "/" { "root" } else { "fake" };
-        t.add(format!("cve-2019-19921-{name}-{label}"), "CVE-2019-19921, CVE-2023-27561, CVE-2025-54867: /proc and /sys that are links are refused", move |c| {
-            fs::create_dir_all(c.rootfs().join("data/fake/self"))?;
-            c.replace_with_link(name, target)?;
-            c.create_fails().map(|_| ())
-        })
+        t.add(
+            format!("cve-2019-19921-{name}-{label}"),
+            "CVE-2019-19921, CVE-2023-27561, CVE-2025-54867: \
+             /proc and /sys that are links are refused",
+            move |c| {
+                fs::create_dir_all(c.rootfs().join("data/fake/self"))?;
+                c.replace_with_link(name, target)?;
+                c.create_fails().map(|_| ())
+            },
+        )
         .needs(&[Need::Root]);
     }
     for destination in [
@@ -336,12 +346,27 @@ fn proc_and_sys(t: &mut Table) {
         "/proc/sysrq-trigger",
         "/proc/1",
     ] {
-        t.add(format!("cve-2015-3631{}", destination.replace('/', "-")), "CVE-2015-3631, CVE-2019-16884, CVE-2025-52881: nothing of the host is bound over parts of /proc", move |c| {
-            let volume = c.volume("volume")?;
-            let source = if destination.ends_with("trigger") { volume.join("file") } else { volume };
-            add_mount(&mut c.config, destination, "bind", &source.to_string_lossy(), &["bind"]);
-            c.create_fails().map(|_| ())
-        })
+        t.add(
+            format!("cve-2015-3631{}", destination.replace('/', "-")),
+            "CVE-2015-3631, CVE-2019-16884, CVE-2025-52881: \
+             nothing of the host is bound over parts of /proc",
+            move |c| {
+                let volume = c.volume("volume")?;
+                let source = if destination.ends_with("trigger") {
+                    volume.join("file")
+                } else {
+                    volume
+                };
+                add_mount(
+                    &mut c.config,
+                    destination,
+                    "bind",
+                    &source.to_string_lossy(),
+                    &["bind"],
+                );
+                c.create_fails().map(|_| ())
+            },
+        )
         .needs(&[Need::Root]);
     }
     for file in [

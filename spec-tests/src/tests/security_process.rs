@@ -24,36 +24,66 @@ pub fn add(t: &mut Table) {
 }
 
 fn devices(t: &mut Table) {
-    t.add("cve-2015-3627", "CVE-2015-3627: /dev/null and others of the image that are links to the host are not written", |c| {
-        let sentinel = Sentinel::new(c)?;
-        c.without_dev_mount();
-        for name in ["null", "zero", "full", "tty", "random", "urandom", "console", "ptmx", "fd", "stdin", "stdout", "stderr"] {
-            symlink(format!("{}/file", sentinel.path()), c.rootfs().join("dev").join(name))?;
-        }
-        c.run_somehow()?;
-        sentinel.unchanged()
-    })
+    t.add(
+        "cve-2015-3627",
+        "CVE-2015-3627: /dev/null and others of the \
+             image that are links to the host are not written",
+        |c| {
+            let sentinel = Sentinel::new(c)?;
+            c.without_dev_mount();
+            for name in [
+                "null", "zero", "full", "tty", "random", "urandom", "console", "ptmx", "fd",
+                "stdin", "stdout", "stderr",
+            ] {
+                symlink(
+                    format!("{}/file", sentinel.path()),
+                    c.rootfs().join("dev").join(name),
+                )?;
+            }
+            c.run_somehow()?;
+            sentinel.unchanged()
+        },
+    )
     .needs(&[Need::Root]);
     for kind in ["link", "file", "device"] {
-        t.add(format!("cve-2025-31133-{kind}"), "CVE-2025-31133, CVE-2025-62161: a masked file is masked by the real /dev/null or the container is refused", move |c| {
-            c.without_dev_mount();
-            let fake = c.rootfs().join("dev/null");
-            match kind {
-                "link" => symlink("/data/attack", &fake)?,
-                "file" => fs::write(&fake, "attack")?,
-                _ => rustix::fs::mknodat(rustix::fs::CWD, &fake, rustix::fs::FileType::CharacterDevice, rustix::fs::Mode::from_raw_mode(0o666), rustix::fs::makedev(1, 1))?,
-            }
-            fs::write(c.rootfs().join("data/attack"), "attack")?;
-            fs::write(c.rootfs().join("data/secret"), "secret")?;
-            c.config["linux"]["maskedPaths"] = json!(["/data/secret"]);
-            c.args(&["stat", "/data/secret"]);
-            let output = c.run_somehow()?;
-            if output.code == Some(0) {
-                let seen = json_line(&output)?["value"].clone();
-                check_eq!((seen["type"].as_str(), seen["major"].as_i64(), seen["minor"].as_i64()), (Some("char"), Some(1), Some(3)), "what masks");
-            }
-            Ok(())
-        })
+        t.add(
+            format!("cve-2025-31133-{kind}"),
+            "CVE-2025-31133, CVE-2025-62161: a masked file is masked \
+             by the real /dev/null or the container is refused",
+            move |c| {
+                c.without_dev_mount();
+                let fake = c.rootfs().join("dev/null");
+                match kind {
+                    "link" => symlink("/data/attack", &fake)?,
+                    "file" => fs::write(&fake, "attack")?,
+                    _ => rustix::fs::mknodat(
+                        rustix::fs::CWD,
+                        &fake,
+                        rustix::fs::FileType::CharacterDevice,
+                        rustix::fs::Mode::from_raw_mode(0o666),
+                        rustix::fs::makedev(1, 1),
+                    )?,
+                }
+                fs::write(c.rootfs().join("data/attack"), "attack")?;
+                fs::write(c.rootfs().join("data/secret"), "secret")?;
+                c.config["linux"]["maskedPaths"] = json!(["/data/secret"]);
+                c.args(&["stat", "/data/secret"]);
+                let output = c.run_somehow()?;
+                if output.code == Some(0) {
+                    let seen = json_line(&output)?["value"].clone();
+                    check_eq!(
+                        (
+                            seen["type"].as_str(),
+                            seen["major"].as_i64(),
+                            seen["minor"].as_i64()
+                        ),
+                        (Some("char"), Some(1), Some(3)),
+                        "what masks"
+                    );
+                }
+                Ok(())
+            },
+        )
         .needs(&[Need::Root])
         .justified(OLD);
     }
@@ -178,20 +208,30 @@ fn descriptors(t: &mut Table) {
         },
     )
     .seconds(90);
-    t.add("cve-2020-15257", "CVE-2020-15257: the runtime makes no abstract sockets, which a container of the host's network reaches", |c| {
-        let abstract_sockets = || -> Verdict<Vec<String>> {
-            let text = fs::read_to_string("/proc/net/unix")?;
-            Ok(text.lines().filter_map(|l| l.split_whitespace().nth(7)).filter(|p| p.starts_with('@')).map(str::to_string).collect())
-        };
-        let before = abstract_sockets()?;
-        crate::config::remove_namespace(&mut c.config, "network");
-        c.args(&["pause"]);
-        c.create()?;
-        let after = abstract_sockets()?;
-        let new: Vec<_> = after.iter().filter(|path| !before.contains(path)).collect();
-        check!(new.is_empty(), "new abstract sockets: {new:?}");
-        c.destroy()
-    })
+    t.add(
+        "cve-2020-15257",
+        "CVE-2020-15257: the runtime makes no abstract sockets, \
+             which a container of the host's network reaches",
+        |c| {
+            let abstract_sockets = || -> Verdict<Vec<String>> {
+                let text = fs::read_to_string("/proc/net/unix")?;
+                Ok(text
+                    .lines()
+                    .filter_map(|l| l.split_whitespace().nth(7))
+                    .filter(|p| p.starts_with('@'))
+                    .map(str::to_string)
+                    .collect())
+            };
+            let before = abstract_sockets()?;
+            crate::config::remove_namespace(&mut c.config, "network");
+            c.args(&["pause"]);
+            c.create()?;
+            let after = abstract_sockets()?;
+            let new: Vec<_> = after.iter().filter(|path| !before.contains(path)).collect();
+            check!(new.is_empty(), "new abstract sockets: {new:?}");
+            c.destroy()
+        },
+    )
     .needs(&[Need::Root]);
 }
 
@@ -269,48 +309,90 @@ fn identity(t: &mut Table) {
         },
     )
     .needs(&[Need::Root]);
-    t.add("cve-2022-29162", "CVE-2022-24769, CVE-2022-29162, CVE-2025-27612: inheritable sets are empty unless configured", |c| {
-        c.launch(&["pause"])?;
-        check_eq!(c.exec_inspect(&[])?.capabilities("CapInh"), 0, "CapInh of exec");
-        c.destroy()?;
-        check_eq!(c.inspect()?.capabilities("CapInh"), 0, "CapInh of init");
-        Ok(())
-    });
-    t.add("cve-2023-25809", "CVE-2023-25809: a user namespace's root cannot write to the host's cgroups through a cgroup mount", |c| {
-        crate::config::use_user_namespace(&mut c.config, 200_000);
-        add_mount(&mut c.config, "/sys/fs/cgroup", "cgroup", "cgroup", &["rw"]);
-        let base = if crate::host::is_v2() { "/sys/fs/cgroup" } else { "/sys/fs/cgroup/pids" };
-        c.args(&["mkdir", &format!("{base}/x"), ";", "write", &format!("{base}/cgroup.procs"), "1"]);
-        let output = c.run_somehow()?;
-        if output.code == Some(0) {
-            for line in json_lines(&output)? {
-                check!(line["ok"] == false, "{line} succeeded");
+    t.add(
+        "cve-2022-29162",
+        "CVE-2022-24769, CVE-2022-29162, CVE-2025-27612: \
+             inheritable sets are empty unless configured",
+        |c| {
+            c.launch(&["pause"])?;
+            check_eq!(
+                c.exec_inspect(&[])?.capabilities("CapInh"),
+                0,
+                "CapInh of exec"
+            );
+            c.destroy()?;
+            check_eq!(c.inspect()?.capabilities("CapInh"), 0, "CapInh of init");
+            Ok(())
+        },
+    );
+    t.add(
+        "cve-2023-25809",
+        "CVE-2023-25809: a user namespace's root cannot \
+             write to the host's cgroups through a cgroup mount",
+        |c| {
+            crate::config::use_user_namespace(&mut c.config, 200_000);
+            add_mount(&mut c.config, "/sys/fs/cgroup", "cgroup", "cgroup", &["rw"]);
+            let base = if crate::host::is_v2() {
+                "/sys/fs/cgroup"
+            } else {
+                "/sys/fs/cgroup/pids"
+            };
+            c.args(&[
+                "mkdir",
+                &format!("{base}/x"),
+                ";",
+                "write",
+                &format!("{base}/cgroup.procs"),
+                "1",
+            ]);
+            let output = c.run_somehow()?;
+            if output.code == Some(0) {
+                for line in json_lines(&output)? {
+                    check!(line["ok"] == false, "{line} succeeded");
+                }
             }
-        }
-        Ok(())
-    })
+            Ok(())
+        },
+    )
     .needs(&[Need::Root, Need::UserNamespace]);
 }
 
 fn binary(t: &mut Table) {
-    t.add("cve-2019-5736", "CVE-2019-5736: the runtime's binary cannot be opened for writing through a container's process", |c| {
-        let runtime = c.runtime.path.clone();
-        let before = fs::read(&runtime)?;
-        c.args(&["pause"]);
-        c.create()?;
-        let pid = c.pid()?;
-        let exe = rustix::fs::open(format!("/proc/{pid}/exe"), rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())?;
-        c.destroy()?;
-        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&exe));
-        if let Ok(file) = fs::OpenOptions::new().write(true).open(&path) {
-            let (ours, theirs) = (file.metadata()?, fs::metadata(&runtime)?);
-            check!((ours.dev(), ours.ino()) != (theirs.dev(), theirs.ino()), "{} can be written through /proc/PID/exe", runtime.display());
-            let seals = rustix::fs::fcntl_get_seals(&file).unwrap_or(rustix::fs::SealFlags::empty());
-            check!(seals.contains(rustix::fs::SealFlags::WRITE), "the copy of the binary can be written; seals are {seals:?}");
-        }
-        check!(fs::read(&runtime)? == before, "the binary changed");
-        Ok(())
-    })
+    t.add(
+        "cve-2019-5736",
+        "CVE-2019-5736: the runtime's binary cannot be \
+             opened for writing through a container's process",
+        |c| {
+            let runtime = c.runtime.path.clone();
+            let before = fs::read(&runtime)?;
+            c.args(&["pause"]);
+            c.create()?;
+            let pid = c.pid()?;
+            let exe = rustix::fs::open(
+                format!("/proc/{pid}/exe"),
+                rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC,
+                rustix::fs::Mode::empty(),
+            )?;
+            c.destroy()?;
+            let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&exe));
+            if let Ok(file) = fs::OpenOptions::new().write(true).open(&path) {
+                let (ours, theirs) = (file.metadata()?, fs::metadata(&runtime)?);
+                check!(
+                    (ours.dev(), ours.ino()) != (theirs.dev(), theirs.ino()),
+                    "{} can be written through /proc/PID/exe",
+                    runtime.display()
+                );
+                let seals =
+                    rustix::fs::fcntl_get_seals(&file).unwrap_or(rustix::fs::SealFlags::empty());
+                check!(
+                    seals.contains(rustix::fs::SealFlags::WRITE),
+                    "the copy of the binary can be written; seals are {seals:?}"
+                );
+            }
+            check!(fs::read(&runtime)? == before, "the binary changed");
+            Ok(())
+        },
+    )
     .needs(&[Need::Root]);
     t.add(
         "cve-2019-5736-self-exe",

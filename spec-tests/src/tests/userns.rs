@@ -285,7 +285,8 @@ fn inside(t: &mut Table) {
 }
 
 fn idmap(t: &mut Table) {
-    t.add("idmap-mount", "config.md#linux-mount-options SHOULD: idmap applies uidMappings and gidMappings of the mount", |c| {
+    t.add("idmap-mount", "config.md#linux-mount-options SHOULD: idmap \
+             applies uidMappings and gidMappings of the mount", |c| {
         let volume = c.dir.join("volume");
         fs::create_dir(&volume)?;
         fs::write(volume.join("file"), "x")?;
@@ -345,7 +346,8 @@ fn idmap(t: &mut Table) {
     )
     .needs(&[Need::Root])
     .newer("runtime-spec 1.1");
-    t.add("idmap-half", "config.md#posix-platform-mounts MUST: uidMappings are given together with gidMappings", |c| {
+    t.add("idmap-half", "config.md#posix-platform-mounts MUST: \
+             uidMappings are given together with gidMappings", |c| {
         let volume = c.dir.join("volume");
         fs::create_dir(&volume)?;
         push(
