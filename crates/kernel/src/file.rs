@@ -329,8 +329,8 @@ pub fn memfd(name: &CStr) -> Result<OwnedFd> {
     const MFD_EXEC: u32 = 0x10;
     // SAFETY: name is NUL-terminated.
     match owned(unsafe { libc::syscall(libc::SYS_memfd_create, name.as_ptr(), flags | MFD_EXEC) }) {
-        // SAFETY: as above.
         Err(Errno::EINVAL) => {
+            // SAFETY: as above.
             owned(unsafe { libc::syscall(libc::SYS_memfd_create, name.as_ptr(), flags) })
         }
         other => other,

@@ -163,7 +163,9 @@ pub fn receive(socket: BorrowedFd<'_>, data: &mut [u8]) -> Result<(usize, Option
     };
     let mut first = None;
     let mut count = 0;
-    if msg.msg_controllen as usize >= 20
+    #[allow(clippy::unnecessary_cast)] // the type differs between C libraries
+    let length = msg.msg_controllen as usize;
+    if length >= 20
         && word(8) == libc::SOL_SOCKET
         && word(12) == libc::SCM_RIGHTS
     {

@@ -13,10 +13,6 @@ use kernel::file::{self, CWD};
 use kernel::{Errno, process, sched};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-/// How long exec waits for a command that makes or deletes the container.
-const LOCK_TIME: Duration = Duration::from_secs(10);
 
 /// What `exec` is told.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +56,7 @@ pub fn exec(container: &Container, wanted: impl FnOnce(&Template) -> Result<spec
         _ => return Err(Error::new(Kind::WrongState, "cannot exec in a stopped container")),
     }
     // Shared: a delete waits until this process is in, and then kills it with the others.
-    container.dir.lock(false, Instant::now() + LOCK_TIME)?;
+    container.hold()?;
     let template = container.dir.load_template()?;
     let available = kernel::cred::capget().during(|| "capget".into())?.permitted;
     let mut plan = crate::plan::exec::plan(&template, &wanted(&template)?, options.preserve_fds, available)?;

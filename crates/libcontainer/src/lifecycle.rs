@@ -74,6 +74,18 @@ impl Container {
         Ok(Container { dir, record })
     }
 
+    /// Keeps others from deleting it as long as `self` lives, or until the lock is given back.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] if somebody has just deleted it.
+    pub fn hold(&self) -> Result<()> {
+        self.dir.lock(false, Instant::now() + LOCK_TIME)?;
+        match self.dir.is_gone()? {
+            true => Err(Error::new(Kind::NotFound, "container does not exist").cause(self.record.id.clone())),
+            false => Ok(()),
+        }
+    }
+
     /// Where it is in its life, asking the kernel, not the record.
     pub fn status(&self) -> Result<Status> {
         if self.record.phase == Phase::Creating {
@@ -161,7 +173,7 @@ impl Container {
     /// [`Kind::WrongState`] unless it is created; why execve failed; a poststart hook that failed, after which the container is stopped.
     pub fn start(&self, notify_socket: Option<&Path>) -> Result<()> {
         let refuse = |why: &'static str| Err(Error::new(Kind::WrongState, why));
-        self.dir.lock(false, Instant::now() + LOCK_TIME)?;
+        self.hold()?;
         if self.record.phase == Phase::Creating {
             return refuse("cannot start a container that is not created yet");
         }
@@ -298,6 +310,9 @@ pub fn delete(root: &Path, id: &str, force: bool) -> Result<()> {
     let dir = StateDir::open(root, id)?;
     // Who makes the container has the lock; when it dies, so does the process that it was making.
     dir.lock(true, Instant::now() + LOCK_TIME)?;
+    if dir.is_gone()? {
+        return Err(Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned()));
+    }
     let record = match dir.load() {
         Ok(record) => record,
         // Nothing was recorded, so nothing was made; or the record is damaged, and the user wants it gone.

@@ -11,6 +11,10 @@ use crate::{report, spawn, sync};
 use kernel::process::Exit;
 use libcgroups::Cgroup;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// How long the end of a foreground run waits for a command that works on the container.
+const LOCK_TIME: Duration = Duration::from_secs(30);
 
 /// Makes and starts a container whose process goes on without the caller.
 ///
@@ -45,8 +49,11 @@ pub fn foreground(options: &Options<'_>, keep: bool, warn: impl FnOnce(&[String]
     let created = start(created)?;
     let exit = foreground::stay(&created.process.child, terminal, &signals, relay.as_ref())?;
     if !keep {
-        // Between the end of the process and now nobody else may have removed it: the lock says so.
-        remove(created)?;
+        // Somebody may be deleting it at this moment, or have done so.
+        created.dir.lock(true, Instant::now() + LOCK_TIME)?;
+        if !created.dir.is_gone()? {
+            remove(created)?;
+        }
     }
     Ok(exit)
 }

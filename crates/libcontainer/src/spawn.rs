@@ -136,21 +136,19 @@ impl Spawned {
     /// # Errors
     /// A step of the child that failed, as a sentence; or its death.
     pub fn next(&mut self, program: &Program) -> Result<Message> {
-        loop {
-            match sync::receive(self.sync.as_fd()).during(|| "hear from the container's process".into())? {
-                Message::Spawned(pid, pidfd) => {
-                    let stage = std::mem::replace(&mut self.child, Child { pid, pidfd });
-                    self.staged = false;
-                    let _ = process::wait(stage.pidfd.as_fd());
-                    self.learn();
-                    return Ok(Message::Spawned(pid, self.child.pidfd.try_clone().map_err(|e| Error::os("dup", e))?));
-                }
-                Message::Failed(failed) => {
-                    let _ = process::wait(self.child.pidfd.as_fd());
-                    return Err(report::sentence(program, &failed));
-                }
-                other => return Ok(other),
+        match sync::receive(self.sync.as_fd()).during(|| "hear from the container's process".into())? {
+            Message::Spawned(pid, pidfd) => {
+                let stage = std::mem::replace(&mut self.child, Child { pid, pidfd });
+                self.staged = false;
+                let _ = process::wait(stage.pidfd.as_fd());
+                self.learn();
+                Ok(Message::Spawned(pid, self.child.pidfd.try_clone().map_err(|e| Error::os("dup", e))?))
             }
+            Message::Failed(failed) => {
+                let _ = process::wait(self.child.pidfd.as_fd());
+                Err(report::sentence(program, &failed))
+            }
+            other => Ok(other),
         }
     }
 

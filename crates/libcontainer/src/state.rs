@@ -138,7 +138,7 @@ impl StateDir {
         }
         let dir = StateDir::open_path(path)?;
         // Between mkdir and lock, a delete may have taken the directory for the remains of a dead runtime.
-        let alive = dir.try_lock(true)? && file::fstat(dir.fd()).during(|| "fstat".into())?.st_nlink > 0;
+        let alive = dir.try_lock(true)? && !dir.is_gone()?;
         if alive { Ok(dir) } else { Err(Error::new(Kind::WrongState, "the container is being deleted by somebody else").cause(id.to_owned())) }
     }
 
@@ -194,6 +194,11 @@ impl StateDir {
             pause = (pause * 2).min(Duration::from_millis(50));
         }
         Ok(())
+    }
+
+    /// Whether somebody else has removed it since it was opened: to be asked by whoever had to wait for the lock.
+    pub fn is_gone(&self) -> Result<bool> {
+        Ok(file::fstat(self.fd()).during(|| format!("fstat {}", self.path.display()))?.st_nlink == 0)
     }
 
     /// Gives the lock back, also where a child still holds a copy of the descriptor.

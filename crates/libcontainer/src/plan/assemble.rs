@@ -145,8 +145,8 @@ fn check_user(p: &spec::Process, linux: &Linux, ns: &Namespaces) -> Result<()> {
     };
     check(&linux.uid_mappings, p.user.uid, "/process/user/uid".into())?;
     check(&linux.gid_mappings, p.user.gid, "/process/user/gid".into())?;
-    let groups = p.user.additional_gids.iter().enumerate();
-    groups.map(|(i, gid)| check(&linux.gid_mappings, *gid, format!("/process/user/additionalGids/{i}"))).collect()
+    let mut groups = p.user.additional_gids.iter().enumerate();
+    groups.try_for_each(|(i, gid)| check(&linux.gid_mappings, *gid, format!("/process/user/additionalGids/{i}")))
 }
 
 fn cgroup(spec: &Spec, linux: &Linux, ns: &Namespaces, options: &Options<'_>, host: &Host) -> Result<libcgroups::Plan> {
