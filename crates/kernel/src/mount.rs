@@ -100,6 +100,14 @@ pub fn set_attributes(
     .map(drop)
 }
 
+/// Whether the kernel has mount_setattr(2).
+pub fn has_set_attributes() -> bool {
+    let attr: *const libc::mount_attr = std::ptr::null();
+    // SAFETY: a size of 0 is refused before the pointer is looked at.
+    let result = check(unsafe { libc::syscall(libc::SYS_mount_setattr, -1, c"".as_ptr(), 0, attr, 0usize) });
+    result != Err(Errno::ENOSYS)
+}
+
 /// mount(2) on the current directory, which the caller has pinned with fchdir: no lookup of the target happens here.
 pub fn mount_here(
     source: Option<&CStr>,

@@ -59,6 +59,8 @@ pub struct Options<'a> {
     pub cgroup_driver: libcgroups::Driver,
     /// The caller is not root of the host.
     pub rootless: bool,
+    /// The socket that gets the listener of a seccomp profile which names none.
+    pub seccomp_receiver: Option<&'a str>,
 }
 
 /// A container that has been made, and waits for its start.
@@ -128,6 +130,7 @@ pub fn decide(options: &Options<'_>) -> Result<(Spec, Plan, PathBuf)> {
         preserve_fds: options.preserve_fds + options.listen_fds,
         cgroup_driver: options.cgroup_driver,
         rootless: options.rootless,
+        seccomp_receiver: options.seccomp_receiver,
     };
     let plan = plan::plan(&spec, &bundle, &choices, &host)?;
     Ok((spec, plan, bundle))
@@ -155,7 +158,7 @@ fn add_notify_socket(spec: &mut Spec, options: &Options<'_>) {
 pub fn create(options: &Options<'_>) -> Result<Created> {
     let (spec, plan, bundle) = decide(options)?;
     let hooks = match &spec.hooks {
-        Some(hooks) => Hooks::new(hooks)?,
+        Some(hooks) => Hooks::new(hooks, &plan.annotations.hook_output)?,
         None => Hooks::default(),
     };
     let template = Template::new(&spec, &plan, options.no_new_keyring)?;
@@ -386,9 +389,13 @@ impl Making {
         starter: &OwnedFd,
     ) -> Result<()> {
         let pid = self.process()?.facts.pid;
-        if let Some(path) = options.pidfd_socket {
+        let receiver = self.plan.annotations.pidfd_receiver.clone();
+        for path in options.pidfd_socket.into_iter().chain(receiver.as_deref()) {
             let process = self.process()?;
             crate::console::send_fd(path, b"standard", process.child.pidfd.as_fd())?;
+        }
+        if let Some(name) = &self.plan.annotations.delegate {
+            crate::delegate::delegate(&self.record.cgroup, name, self.plan.container_root, pid)?;
         }
         self.record.pid = pid;
         self.record.start_time = self.process()?.start_time;

@@ -8,9 +8,11 @@ use crate::spec;
 use crate::sync::Text;
 use kernel::exec::StringArray;
 use kernel::process::{self, CloneArgs, Exit, SignalSet};
-use kernel::{Errno, io};
+use kernel::{Errno, file, io};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Bytes kept of what a hook prints, for the error text.
@@ -23,6 +25,8 @@ pub struct Hook {
     argv: StringArray,
     envp: StringArray,
     timeout: Option<Duration>,
+    /// Where its standard output and error go, instead of into the text of an error.
+    outputs: [Option<Rc<OwnedFd>>; 2],
 }
 
 /// All hooks of a container by place.
@@ -35,9 +39,10 @@ impl Hooks {
     /// Checks and prepares all hooks.
     ///
     /// # Errors
-    /// A path that is not absolute, a timeout that is not positive, a string with a NUL byte.
-    pub fn new(spec: &spec::Hooks) -> Result<Hooks> {
+    /// A path that is not absolute, a timeout that is not positive, a string with a NUL byte; an output file that cannot be opened.
+    pub fn new(spec: &spec::Hooks, outputs: &[Option<PathBuf>; 2]) -> Result<Hooks> {
         let mut hooks = Hooks::default();
+        let outputs = [open_output(outputs[0].as_deref(), "stdout")?, open_output(outputs[1].as_deref(), "stderr")?];
         let all = [
             (HookPoint::Prestart, &spec.prestart),
             (HookPoint::CreateRuntime, &spec.create_runtime),
@@ -47,10 +52,16 @@ impl Hooks {
             (HookPoint::Poststop, &spec.poststop),
         ];
         for (point, list) in all {
-            let prepared = list.iter().enumerate().map(|(i, h)| prepare(h, &format!("/hooks/{}/{i}", point.name())));
+            let prepared = list.iter().enumerate().map(|(i, h)| prepare(h, &format!("/hooks/{}/{i}", point.name()), &outputs));
             hooks.lists[point as usize] = prepared.collect::<Result<_>>()?;
         }
         Ok(hooks)
+    }
+
+    /// The descriptors of files that their output goes to.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        // The same two for all of them.
+        self.lists.iter().flatten().take(1).flat_map(|h| h.outputs.iter().flatten()).map(|fd| fd.as_fd())
     }
 
     /// Those of one place, in order.
@@ -59,7 +70,17 @@ impl Hooks {
     }
 }
 
-fn prepare(hook: &spec::Hook, field: &str) -> Result<Hook> {
+/// Opens a file that output is added to.
+fn open_output(path: Option<&Path>, stream: &str) -> Result<Option<Rc<OwnedFd>>> {
+    use file::{CWD, O_APPEND, O_CREAT, O_NOCTTY, O_WRONLY};
+    let Some(path) = path else { return Ok(None) };
+    let c_path = crate::plan::c_string(&path.to_string_lossy(), String::new)?;
+    let fd = file::openat(CWD, &c_path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY, 0o644);
+    let field = format!("/annotations/run.oci.hooks.{stream}");
+    fd.map(|fd| Some(Rc::new(fd))).map_err(|e| Error::os(format!("open {}", path.display()), e).field(field))
+}
+
+fn prepare(hook: &spec::Hook, field: &str, outputs: &[Option<Rc<OwnedFd>>; 2]) -> Result<Hook> {
     use crate::plan::c_string;
     if !hook.path.starts_with('/') {
         return Err(Error::invalid(format!("{field}/path"), format!("hook path \"{}\" must be absolute", hook.path)));
@@ -79,7 +100,7 @@ fn prepare(hook: &spec::Hook, field: &str) -> Result<Hook> {
     if args.is_empty() {
         args.push(path.clone());
     }
-    Ok(Hook { path, argv: StringArray::new(args, 0), envp: StringArray::new(list(&hook.env, "env")?, 0), timeout })
+    Ok(Hook { path, argv: StringArray::new(args, 0), envp: StringArray::new(list(&hook.env, "env")?, 0), timeout, outputs: outputs.clone() })
 }
 
 /// Why a hook failed.
@@ -194,7 +215,9 @@ fn run(hook: &Hook, state: State<'_>, out: &mut HookError) -> std::result::Resul
     let (stdout, stdout_in) = io::pipe().map_err(call("pipe"))?;
     let (stderr, stderr_in) = io::pipe().map_err(call("pipe"))?;
     let deadline = hook.timeout.map(|t| Instant::now() + t);
-    let child = process::clone(CloneArgs::default(), || become_hook(hook, [&stdin, &stdout_in, &stderr_in])).map_err(call("clone3"))?;
+    let file = |i: usize, pipe| hook.outputs[i].as_ref().map_or(pipe, |fd| &**fd);
+    let streams = [&stdin, file(0, &stdout_in), file(1, &stderr_in)];
+    let child = process::clone(CloneArgs::default(), || become_hook(hook, streams)).map_err(call("clone3"))?;
     drop((stdin, stdout_in, stderr_in));
 
     let mut number = Text::<12>::new();
@@ -306,7 +329,7 @@ mod tests {
 
     fn hook(path: &str, args: &[&str], timeout: Option<i64>) -> Hook {
         let args = args.iter().map(|a| (*a).to_owned()).collect();
-        prepare(&spec::Hook { path: path.into(), args, env: vec!["WHO=hook".into()], timeout }, "/hooks/x/0").unwrap()
+        prepare(&spec::Hook { path: path.into(), args, env: vec!["WHO=hook".into()], timeout }, "/hooks/x/0", &[None, None]).unwrap()
     }
 
     fn outcome(hook: Hook) -> String {
@@ -357,7 +380,7 @@ mod tests {
             (spec::Hook { path: "/x".into(), timeout: Some(0), ..Default::default() }, "/h/timeout"),
             (spec::Hook { path: "/x".into(), args: vec!["\0".into()], ..Default::default() }, "/h/args/0"),
         ] {
-            assert_eq!(prepare(&h, "/h").unwrap_err().pointer(), Some(field));
+            assert_eq!(prepare(&h, "/h", &[None, None]).unwrap_err().pointer(), Some(field));
         }
     }
 }

@@ -5,6 +5,7 @@
 pub mod child;
 pub mod console;
 pub mod create;
+mod delegate;
 pub mod error;
 pub mod exec;
 pub mod foreground;

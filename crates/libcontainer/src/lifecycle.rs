@@ -164,7 +164,8 @@ impl Container {
     }
 
     fn hooks(&self) -> Result<Hooks> {
-        self.record.hooks.as_ref().map_or_else(|| Ok(Hooks::default()), Hooks::new)
+        let Some(hooks) = &self.record.hooks else { return Ok(Hooks::default()) };
+        Hooks::new(hooks, &crate::plan::annotations::annotations(&self.record.annotations)?.hook_output)
     }
 
     /// Starts the program of a created container, and returns when it runs; with a notify socket, when it says that it is ready.

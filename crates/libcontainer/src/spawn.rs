@@ -80,6 +80,7 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
     let mut keep: Vec<RawFd> = vec![theirs.as_raw_fd()];
     keep.extend(setup.starter.iter().map(|s| s.as_raw_fd()));
     keep.extend(setup.slots.iter().flatten().chain(tasks).map(|fd| fd.as_raw_fd()));
+    keep.extend(setup.hooks.descriptors().map(|fd| fd.as_raw_fd()));
     keep.sort_unstable();
     let given = Inheritance {
         program: setup.program,

@@ -57,6 +57,11 @@ pub fn listen_fds() -> u32 {
     }
 }
 
+/// The socket that gets the listener of a seccomp profile which names none.
+pub fn seccomp_receiver() -> Option<String> {
+    std::env::var("RUN_OCI_SECCOMP_RECEIVER").ok().filter(|path| !path.is_empty())
+}
+
 /// Where the caller wants to hear that the program is ready (sd_notify(3)). Abstract addresses are not passed on.
 pub fn notify_socket() -> Option<PathBuf> {
     std::env::var_os("NOTIFY_SOCKET").map(PathBuf::from).filter(|path| path.is_absolute())

@@ -196,7 +196,10 @@ fn owners(t: &mut Table) {
         Ok(())
     })
     .needs(&[Need::Root, Need::UserNamespace]);
-    t.add("read-only", "config.md#linux-mount-options: ro and idmap together", |c| {
+    t.add(
+        "read-only",
+        "config.md#linux-mount-options: ro and idmap together",
+        |c| {
         let volume = c.owned_volume()?;
         push(
             &mut c.config["mounts"],

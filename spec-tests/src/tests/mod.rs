@@ -1,5 +1,6 @@
 //! The tests, one file per subject.
 
+mod annotations;
 mod attributes;
 mod binds;
 mod cgroups;
@@ -52,7 +53,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 45] = [
+    let subjects: [fn(&mut Table); 46] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -65,6 +66,7 @@ pub fn all() -> Table {
         namespace_effects::add,
         userns::add,
         idmap::add,
+        annotations::add,
         netdev::add,
         mounts::add,
         binds::add,

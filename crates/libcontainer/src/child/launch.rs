@@ -1,6 +1,7 @@
 //! The last steps: find the program, wait for the start, let go of everything, execve.
 
 use super::{Child, Done};
+use crate::plan::HookPoint;
 use crate::sync::{self, Calling, Fault, Message, Text};
 use kernel::file::{self, CWD};
 use kernel::process::{self, SignalSet};
@@ -55,11 +56,17 @@ impl Child<'_> {
     pub(super) fn ready(&mut self) -> Done {
         process::set_parent_death_signal(0).calling("prctl PR_SET_PDEATHSIG")?;
         self.parent_death_cleared = true;
-        // While it waits, the process holds nothing of the host.
-        match self.given.starter {
-            Some(starter) => self.close_all_but(&[self.given.sync, starter])?,
-            None => self.close_all_but(&[self.given.sync])?,
+        // While it waits, the process holds nothing of the host,
+        // but what its own hooks still write to.
+        let hooks = self.given.hooks;
+        let outputs = hooks.descriptors().filter(|_| !hooks.at(HookPoint::StartContainer).is_empty());
+        let mut keep = [self.given.sync; 4];
+        let mut count = 1;
+        for fd in self.given.starter.into_iter().chain(outputs) {
+            keep[count] = fd;
+            count += 1;
         }
+        self.close_all_but(&keep[..count])?;
         sync::ready(self.given.sync).calling("sendmsg")
     }
 

@@ -1,6 +1,7 @@
 //! The whole plan of a container: every part decided, put in order.
 
 use super::namespaces::{self, Namespaces};
+use super::annotations::{self, Annotations};
 use super::op::{Await, HookPoint};
 use super::process::{self, Ending};
 use super::{Host, IdMaps, Op, Plan, Program, Step, Tree, c_string, devices, intel_rdt, mounts, net_devices, paths, step, sysctl};
@@ -25,6 +26,8 @@ pub struct Options<'a> {
     pub preserve_fds: u32,
     /// Who makes the cgroup.
     pub cgroup_driver: libcgroups::Driver,
+    /// The socket that gets the listener of a seccomp profile which names none.
+    pub seccomp_receiver: Option<&'a str>,
     /// The caller is not root of the host: do without cgroups where that is possible.
     pub rootless: bool,
 }
@@ -40,9 +43,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
     let Some(wanted) = &spec.process else {
         return Err(Error::invalid("/process", "a container needs a process"));
     };
-    if spec.annotations.contains_key("") {
-        return Err(Error::invalid("/annotations/", "an annotation must have a key"));
-    }
+    let annotations = annotations::annotations(&spec.annotations)?;
     let rootfs = rootfs(spec, bundle)?;
     let ns = namespaces::namespaces(linux)?;
     namespaces::check_needs(spec, linux, &ns)?;
@@ -50,14 +51,18 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
     check_user(wanted, linux, &ns)?;
 
     let mut warnings = Vec::new();
-    let cgroup = cgroup(spec, linux, &ns, options, host)?;
+    let cgroup = cgroup(spec, linux, &ns, options, host, &annotations)?;
+    if annotations.delegate.is_some() && cgroup.v2_path().is_none() {
+        return Err(Error::invalid("/annotations/run.oci.delegate-cgroup", "delegating a cgroup needs cgroup version 2"));
+    }
     warnings.extend(cgroup.warnings().iter().cloned());
     let mut process = process::process(wanted, "/process", options.preserve_fds, &mut warnings)?;
     if let Some(masks) = process.capabilities.as_mut().filter(|_| !ns.has(CLONE_NEWUSER)) {
         super::capabilities::clip(masks, host.capabilities, &mut warnings);
     }
     if let Some(profile) = &linux.seccomp {
-        process.seccomp = process::filter(profile, &mut warnings)?;
+        let receiver = annotations.seccomp_receiver.as_deref().or(options.seccomp_receiver);
+        process.seccomp = process::filter(profile, receiver, &mut warnings)?;
     }
 
     let mut trees = Vec::new();
@@ -70,7 +75,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
     if ns.new & CLONE_NEWNET != 0 {
         steps.push(step(Op::LoopbackUp, "/linux/namespaces"));
     }
-    let parts = Parts { spec, linux, ns: &ns, host, cgroup: &cgroup, bundle, rootfs: &rootfs, options };
+    let parts = Parts { spec, linux, ns: &ns, host, cgroup: &cgroup, bundle, rootfs: &rootfs, options, annotations: &annotations };
     steps.extend(parts.root_filesystem(&process, &mut trees)?);
     if let Some(name) = &spec.hostname {
         steps.push(step(Op::Hostname { name: name_of(name, "/hostname")? }, "/hostname"));
@@ -84,7 +89,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
         await_start: true,
         start_hooks: spec.hooks.as_ref().is_some_and(|h| !h.start_container.is_empty()),
         groups_denied: id_maps.as_ref().is_some_and(|m| m.deny_setgroups),
-        keep_groups: keeps_groups(&spec.annotations),
+        keep_groups: annotations.keep_groups,
     };
     steps.extend(process::ending(wanted, &process, &ending)?);
     Ok(Plan {
@@ -93,17 +98,14 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
         rootfs,
         program: Program { stage: birth.stage, steps, process, slots: ns.slots().collect(), trees, clone_flags: birth.clone_flags },
         id_maps,
+        annotations,
+        container_root: namespaces::to_host(&linux.uid_mappings, 0).unwrap_or(0),
         oom_score_adj: oom_score_adj(wanted)?,
         net_devices: net_devices::net_devices(linux, host)?,
         intel_rdt: linux.intel_rdt.as_ref().map(|rdt| intel_rdt::intel_rdt(rdt, options.id)).transpose()?,
         cgroup,
         warnings,
     })
-}
-
-/// podman's `--group-add keep-groups`.
-pub fn keeps_groups(annotations: &std::collections::BTreeMap<String, String>) -> bool {
-    annotations.get("run.oci.keep_original_groups").is_some_and(|v| v == "1")
 }
 
 fn rootfs(spec: &Spec, bundle: &Path) -> Result<CString> {
@@ -149,7 +151,7 @@ fn check_user(p: &spec::Process, linux: &Linux, ns: &Namespaces) -> Result<()> {
     groups.try_for_each(|(i, gid)| check(&linux.gid_mappings, *gid, format!("/process/user/additionalGids/{i}")))
 }
 
-fn cgroup(spec: &Spec, linux: &Linux, ns: &Namespaces, options: &Options<'_>, host: &Host) -> Result<libcgroups::Plan> {
+fn cgroup(spec: &Spec, linux: &Linux, ns: &Namespaces, options: &Options<'_>, host: &Host, annotations: &Annotations) -> Result<libcgroups::Plan> {
     const PREFIX: &str = "org.systemd.property.";
     let property = |(key, value): (&String, &String)| Some((key.strip_prefix(PREFIX)?.to_owned(), value.clone()));
     let properties: Vec<(String, String)> = spec.annotations.iter().filter_map(property).collect();
@@ -161,7 +163,7 @@ fn cgroup(spec: &Spec, linux: &Linux, ns: &Namespaces, options: &Options<'_>, ho
         rootless: options.rootless,
         delegate_to: delegate_to(spec, linux, ns),
         properties: &properties,
-        subgroup: spec.annotations.get("run.oci.systemd.subgroup").map(String::as_str),
+        subgroup: annotations.subgroup.as_deref(),
     };
     libcgroups::plan(&host.cgroups, &request).map_err(crate::error::from_cgroups)
 }
@@ -243,6 +245,7 @@ struct Parts<'a> {
     bundle: &'a Path,
     rootfs: &'a CString,
     options: &'a Options<'a>,
+    annotations: &'a Annotations,
 }
 
 impl Parts<'_> {
@@ -271,7 +274,7 @@ impl Parts<'_> {
             namespaces: self.ns,
             host: self.host,
             cgroup: self.cgroup,
-            context_type: mounts::context_type(&self.spec.annotations)?,
+            context_type: self.annotations.context_type.unwrap_or("context"),
         };
         let mounts = mounts::mounts(&self.spec.mounts, &context, trees)?;
         steps.extend(mounts.steps);

@@ -4,7 +4,7 @@
 
 use super::namespaces::Namespaces;
 use super::process::{self, Ending};
-use super::{Filter, Op, Plan, Program, Step, assemble, c_string, step};
+use super::{Filter, Op, Plan, Program, Step, c_string, step};
 use crate::error::{Error, Result};
 use crate::spec::{self, Linux, MemoryPolicy, Personality, Spec};
 use kernel::process::{CLONE_NEWPID, CLONE_NEWUSER};
@@ -87,7 +87,7 @@ impl Template {
             memory_policy: linux.memory_policy.clone(),
             filter: plan.program.process.seccomp.as_ref().map(StoredFilter::new),
             groups_denied: plan.id_maps.as_ref().is_some_and(|m| m.deny_setgroups),
-            keep_groups: assemble::keeps_groups(&spec.annotations),
+            keep_groups: plan.annotations.keep_groups,
             kinds: ns.joins.iter().fold(ns.new, |kinds, j| kinds | j.kind),
             chrooted: plan.program.steps.iter().any(|s| matches!(s.op, Op::Chroot)),
             keyring: (!no_new_keyring).then(|| format!("_ses.{}", plan.id)),

@@ -4,6 +4,7 @@
 //! refused while it is made. [`crate::create`] and [`crate::child`] carry it out. The order of the operations is the order of
 //! [`Program::steps`], which [`assemble`] puts together.
 
+pub mod annotations;
 mod assemble;
 pub mod capabilities;
 mod cgroup_mount;
@@ -203,6 +204,10 @@ pub struct Plan {
     pub id_maps: Option<IdMaps>,
     /// The mount namespace is the runtime's own: `delete` must take the rootfs mount away.
     pub mounts_on_host: bool,
+    /// What the annotations ask for.
+    pub annotations: annotations::Annotations,
+    /// Who gets a delegated cgroup: root of the container, as an id of the host.
+    pub container_root: u32,
     /// Value for oom_score_adj.
     pub oom_score_adj: Option<i64>,
     /// Devices that move into its network namespace.

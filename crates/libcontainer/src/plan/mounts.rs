@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::spec::{self, Linux};
 use kernel::mount::{self as m, Attributes};
 use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWUSER};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
@@ -248,19 +248,6 @@ impl<'a> Entry<'a> {
             field: self.field(),
         })
     }
-}
-
-/// Which mount option carries the label: the annotation `run.oci.mount_context_type`, by which podman lets containers with other labels share a volume.
-///
-/// # Errors
-/// A type that SELinux does not have.
-pub fn context_type(annotations: &BTreeMap<String, String>) -> Result<&'static str> {
-    const KEY: &str = "run.oci.mount_context_type";
-    let Some(word) = annotations.get(KEY) else { return Ok("context") };
-    let types = ["context", "fscontext", "defcontext", "rootcontext"];
-    types.into_iter().find(|t| t == word).ok_or_else(|| {
-        Error::invalid(format!("/annotations/{KEY}"), format!("unknown mount context type \"{word}\"")).hint(format!("the types are {}", types.join(", ")))
-    })
 }
 
 /// Whether the container has a cgroup namespace of its own.

@@ -309,23 +309,36 @@ pub fn domain(linux: &spec::Linux) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
+/// Modes of set_mempolicy(2), and whether each takes nodes.
+const MEMORY_MODES: [(&str, i32, bool); 7] = [
+    ("MPOL_DEFAULT", 0, false),
+    ("MPOL_PREFERRED", 1, true),
+    ("MPOL_BIND", 2, true),
+    ("MPOL_INTERLEAVE", 3, true),
+    ("MPOL_LOCAL", 4, false),
+    ("MPOL_PREFERRED_MANY", 5, true),
+    ("MPOL_WEIGHTED_INTERLEAVE", 6, true),
+];
+/// Their flags.
+const MEMORY_FLAGS: [(&str, i32); 3] = [("MPOL_F_NUMA_BALANCING", 1 << 13), ("MPOL_F_RELATIVE_NODES", 1 << 14), ("MPOL_F_STATIC_NODES", 1 << 15)];
+
+/// The names of memory policies, for `features`.
+pub fn memory_policy_modes() -> Vec<&'static str> {
+    MEMORY_MODES.iter().map(|m| m.0).collect()
+}
+
+/// The names of their flags, for `features`.
+pub fn memory_policy_flags() -> Vec<&'static str> {
+    MEMORY_FLAGS.iter().map(|f| f.0).collect()
+}
+
 fn memory_policy(m: &spec::MemoryPolicy) -> Result<Op> {
-    const MODES: [(&str, i32, bool); 7] = [
-        ("MPOL_DEFAULT", 0, false),
-        ("MPOL_PREFERRED", 1, true),
-        ("MPOL_BIND", 2, true),
-        ("MPOL_INTERLEAVE", 3, true),
-        ("MPOL_LOCAL", 4, false),
-        ("MPOL_PREFERRED_MANY", 5, true),
-        ("MPOL_WEIGHTED_INTERLEAVE", 6, true),
-    ];
-    const FLAGS: [(&str, i32); 3] = [("MPOL_F_NUMA_BALANCING", 1 << 13), ("MPOL_F_RELATIVE_NODES", 1 << 14), ("MPOL_F_STATIC_NODES", 1 << 15)];
-    let Some(&(_, mut mode, takes_nodes)) = MODES.iter().find(|k| k.0 == m.mode) else {
+    let Some(&(_, mut mode, takes_nodes)) = MEMORY_MODES.iter().find(|k| k.0 == m.mode) else {
         return Err(Error::invalid("/linux/memoryPolicy/mode", format!("unknown memory policy \"{}\"", m.mode)));
     };
     for (i, flag) in m.flags.iter().enumerate() {
         let field = format!("/linux/memoryPolicy/flags/{i}");
-        let known = FLAGS.iter().find(|k| k.0 == flag);
+        let known = MEMORY_FLAGS.iter().find(|k| k.0 == flag);
         mode |= known.ok_or_else(|| Error::invalid(field, format!("unknown memory policy flag \"{flag}\"")))?.1;
     }
     let Some(nodes) = cpu_list(&m.nodes) else {
@@ -337,8 +350,17 @@ fn memory_policy(m: &spec::MemoryPolicy) -> Result<Op> {
     Ok(Op::MemoryPolicy { mode, nodes: Box::new(nodes) })
 }
 
-/// The program that a filter is made of, and what was tolerated on the way.
-pub fn filter(profile: &seccomp::Profile, warnings: &mut Vec<String>) -> Result<Option<Filter>> {
+/// The program that a filter is made of, and what was tolerated on the way. `receiver` gets the listener of a profile that names nobody.
+pub fn filter(profile: &seccomp::Profile, receiver: Option<&str>, warnings: &mut Vec<String>) -> Result<Option<Filter>> {
+    let notifies = profile.syscalls.iter().any(|rule| rule.action == seccomp::Action::Notify);
+    let addressed;
+    let profile = match receiver {
+        Some(path) if notifies && profile.listener_path.is_none() => {
+            addressed = seccomp::Profile { listener_path: Some(path.to_owned()), ..profile.clone() };
+            &addressed
+        }
+        _ => profile,
+    };
     let compiled = seccomp::compile(profile, seccomp::Target::native())
         .map_err(|e| Error::invalid(format!("/linux/seccomp{}", e.pointer), e.message))?;
     let Some(program) = compiled else { return Ok(None) };

@@ -13,7 +13,8 @@ pub fn run(global: &Global, command: &Create, log: &mut Log) -> Result<i32> {
     let state_root = context::state_root(global)?;
     let options = options(global, command, &state_root, detached_console(command));
     let notify_socket = context::notify_socket();
-    let options = Options { notify_socket: notify_socket.as_deref(), ..options };
+    let seccomp_receiver = context::seccomp_receiver();
+    let options = Options { notify_socket: notify_socket.as_deref(), seccomp_receiver: seccomp_receiver.as_deref(), ..options };
     let created = libcontainer::create::create(&Options { await_command: true, ..options })?;
     log.warn(&created.warnings);
     Ok(0)
@@ -42,5 +43,6 @@ pub fn options<'a>(global: &Global, command: &'a Create, state_root: &'a Path, c
         notify_socket: None,
         cgroup_driver: context::driver(global),
         rootless: context::rootless(global),
+        seccomp_receiver: None,
     }
 }

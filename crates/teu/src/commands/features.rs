@@ -1,10 +1,11 @@
-//! `features`: what this build knows, and what this kernel can do (features.md, features-linux.md).
+//! `features`: what this build knows (features.md, features-linux.md). What this kernel can do of it stands among the annotations.
 
 use super::print;
 use kernel::seccomp as filter;
 use libcontainer::Result;
-use libcontainer::plan::{capabilities, options};
+use libcontainer::plan::{capabilities, options, process};
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// Runs the command. Standard error stays empty: callers read both together.
 pub fn run() -> Result<i32> {
@@ -17,38 +18,29 @@ fn document() -> Value {
         "ociVersionMin": "1.0.0",
         "ociVersionMax": libcontainer::spec::SPEC_VERSION,
         "hooks": ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
-        "mountOptions": mount_options(),
+        "mountOptions": options::words().collect::<Vec<_>>(),
         "linux": {
-            "namespaces": namespaces(),
+            "namespaces": names(|_| true),
             "capabilities": capabilities::names(u64::MAX),
             "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": true, "rdma": true },
             "seccomp": seccomp(),
             "apparmor": { "enabled": true },
             "selinux": { "enabled": true },
-            "intelRdt": { "enabled": false },
-            "memoryPolicy": {
-                "modes": ["MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE"],
-                "flags": ["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"],
-            },
-            "mountExtensions": { "idmap": { "enabled": false } },
-            "netDevices": { "enabled": false },
+            "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
+            "memoryPolicy": { "modes": process::memory_policy_modes(), "flags": process::memory_policy_flags() },
+            "mountExtensions": { "idmap": { "enabled": true } },
+            "netDevices": { "enabled": true },
         },
-        "annotations": { "org.teu.version": env!("CARGO_PKG_VERSION") },
-        "potentiallyUnsafeConfigAnnotations": ["org.systemd.property.", "run.oci."],
+        "annotations": annotations(),
+        // A dot at the end means all that starts so.
+        "potentiallyUnsafeConfigAnnotations": ["org.criu.", "org.systemd.property.", "run.oci."],
     })
 }
 
-fn mount_options() -> Vec<&'static str> {
-    options::words().collect()
-}
-
-/// Those that the running kernel has.
-fn namespaces() -> Vec<&'static str> {
-    let mut names: Vec<_> = libcontainer::plan::namespaces::KINDS
-        .iter()
-        .filter(|(_, file, _)| std::path::Path::new("/proc/self/ns").join(file).exists())
-        .map(|(name, ..)| *name)
-        .collect();
+/// The names of namespaces by their file in /proc/self/ns.
+fn names(wanted: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let kinds = libcontainer::plan::namespaces::KINDS;
+    let mut names: Vec<_> = kinds.iter().filter(|(_, file, _)| wanted(file)).map(|(name, ..)| *name).collect();
     names.sort_unstable();
     names
 }
@@ -59,13 +51,35 @@ fn seccomp() -> Value {
         .filter(|name| FLAGS.iter().any(|(known, bit)| known == name && filter::supports_flags(*bit)))
         .collect();
     json!({
-        "enabled": filter::supports_action(ERRNO),
+        "enabled": true,
         "actions": seccomp::features::actions(),
         "operators": seccomp::features::operators(),
         "archs": seccomp::features::archs(),
         "knownFlags": seccomp::features::known_flags(),
         "supportedFlags": supported,
     })
+}
+
+/// The version, and what the running kernel has.
+fn annotations() -> Value {
+    let there = |path: &str| Path::new(path).exists().to_string();
+    json!({
+        "org.teu.version": env!("CARGO_PKG_VERSION"),
+        "org.teu.kernel.namespaces": names(|file| Path::new("/proc/self/ns").join(file).exists()).join(","),
+        "org.teu.kernel.capabilities": capabilities::names(known_capabilities()).len().to_string(),
+        "org.teu.kernel.seccomp": filter::supports_action(ERRNO).to_string(),
+        "org.teu.kernel.mount_setattr": kernel::mount::has_set_attributes().to_string(),
+        "org.teu.kernel.cgroup.v2": there("/sys/fs/cgroup/cgroup.controllers"),
+        "org.teu.kernel.apparmor": there("/sys/kernel/security/apparmor"),
+        "org.teu.kernel.selinux": there("/sys/fs/selinux"),
+        "org.teu.kernel.resctrl": there("/sys/fs/resctrl/info"),
+    })
+}
+
+/// Bit n is set for every capability n that the kernel has (capabilities(7), /proc/sys/kernel/cap_last_cap).
+fn known_capabilities() -> u64 {
+    let last = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap").ok().and_then(|text| text.trim().parse::<u32>().ok());
+    last.map_or(0, |last| u64::MAX >> (63 - last.min(63)))
 }
 
 /// SECCOMP_RET_ERRNO, which every kernel with filters has (linux/seccomp.h).
