@@ -66,6 +66,8 @@ impl fmt::Display for Entry {
 pub(crate) struct Policy {
     /// Block before character devices, the specific before the general.
     entries: Vec<Entry>,
+    /// The same as it was given, where that is nothing but permissions, one by one.
+    as_given: Option<Vec<Entry>>,
 }
 
 impl Policy {
@@ -109,7 +111,16 @@ impl Policy {
             }
         }
         kept.reverse();
-        Policy { entries: kept }
+        Policy {
+            as_given: as_given(rules, &kept),
+            entries: kept,
+        }
+    }
+
+    /// The permissions in the order in which they were listed, with the letters that were listed: how people, and tools that read
+    /// `devices.list` back, expect them. None for a list in which order decides.
+    pub fn as_given(&self) -> Option<&[Entry]> {
+        self.as_given.as_deref()
     }
 
     pub fn entries(&self) -> &[Entry] {
@@ -137,6 +148,26 @@ impl Policy {
         };
         self.entries == [full(Kind::Block), full(Kind::Char)]
     }
+}
+
+/// The permissions after the last denial, if nothing before it is left of, and none of them needs another one to open a device: the kernel asks for
+/// reading and writing in one question, which one permission must answer. Only `m` is always asked for alone.
+fn as_given(rules: &[Rule], entries: &[Entry]) -> Option<Vec<Entry>> {
+    let start = rules.iter().rposition(|r| !r.allow).map_or(0, |i| i + 1);
+    let (before, permissions) = rules.split_at(start);
+    let nothing_left = rules.iter().all(|r| decide(before, r.key) == 0);
+    let in_one = |e: &Entry| {
+        let asked = e.access & !access::MKNOD;
+        let answers = |r: &Rule| r.key.covers(e.key) && asked & !r.access == 0;
+        asked == 0 || permissions.iter().any(answers)
+    };
+    (nothing_left && entries.iter().all(in_one)).then(|| {
+        let entry = |r: &Rule| Entry {
+            key: r.key,
+            access: r.access,
+        };
+        permissions.iter().map(entry).collect()
+    })
 }
 
 /// Letter by letter, what the last rule that covers `key` says.
