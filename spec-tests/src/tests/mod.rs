@@ -13,6 +13,7 @@ mod engines;
 mod errors;
 mod exec;
 mod exec_process;
+mod fields;
 mod foreground;
 mod hook_order;
 mod hooks;
@@ -53,7 +54,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 46] = [
+    let subjects: [fn(&mut Table); 47] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -67,6 +68,7 @@ pub fn all() -> Table {
         userns::add,
         idmap::add,
         annotations::add,
+        fields::add,
         netdev::add,
         mounts::add,
         binds::add,

@@ -53,7 +53,8 @@ pub struct Inheritance<'a> {
 struct Brief(ManuallyDrop<OwnedFd>);
 
 impl Brief {
-    const KEPT: RawFd = 128;
+    /// Below the smallest limit on descriptors that anybody runs with.
+    const KEPT: RawFd = 48;
 
     fn new(fd: OwnedFd) -> Brief {
         Brief(ManuallyDrop::new(fd))

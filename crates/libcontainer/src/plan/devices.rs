@@ -4,6 +4,7 @@ use super::{DeviceNode, Op, Step, c_string, mounts, step};
 use crate::error::{Error, Result};
 use crate::spec::{Linux, Spec};
 use kernel::file::device;
+use std::collections::HashMap;
 use std::ffi::CString;
 
 const S_IFCHR: u32 = 0o020_000;
@@ -43,14 +44,19 @@ pub fn devices(spec: &Spec, linux: &Linux, in_user_ns: bool) -> Result<Vec<Step>
         let device = device(major, minor);
         nodes.push((DeviceNode { path, mode: S_IFCHR | 0o666, device, owner: None, bind: in_user_ns }, String::new()));
     }
+    let mut places: HashMap<CString, usize> = nodes.iter().enumerate().map(|(i, (node, _))| (node.path.clone(), i)).collect();
     for (i, d) in linux.devices.iter().enumerate() {
         let node = node(i, d, in_user_ns)?;
         match node.path.to_bytes() {
             b"/dev/ptmx" => continue,
-            path => match nodes.iter_mut().find(|(n, _)| n.path.to_bytes() == path) {
-                Some(same) => *same = (node, format!("/linux/devices/{i}")),
-                None => nodes.push((node, format!("/linux/devices/{i}"))),
-            },
+            _ => {
+                let place = *places.entry(node.path.clone()).or_insert(nodes.len());
+                let entry = (node, format!("/linux/devices/{i}"));
+                match nodes.get_mut(place) {
+                    Some(same) => *same = entry,
+                    None => nodes.push(entry),
+                }
+            }
         }
     }
     if spec.mounts.iter().any(bound) {

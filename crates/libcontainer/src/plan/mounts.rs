@@ -7,7 +7,7 @@ use super::{Field, Host, Idmap, Op, Step, Tree, c_string, step};
 use crate::error::{Error, Result};
 use crate::spec::{self, Linux};
 use kernel::mount::{self as m, Attributes};
-use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWUSER};
+use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWUSER};
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
@@ -211,10 +211,11 @@ impl<'a> Entry<'a> {
             copy_up: self.options.copy_up && tmpfs,
             inherit_mode: tmpfs && !self.options.data.iter().any(|d| d.starts_with("mode=")),
             then: self.options.then.clone(),
-            // The kernel gives a new sysfs or mqueue only to who owns the network or IPC namespace.
+            // The kernel gives a new sysfs, mqueue or procfs only to who owns the network, IPC or pid namespace.
             or_bind: match self.fstype.as_str() {
                 "sysfs" if in_user_ns => Some(c"/sys".to_owned()),
                 "mqueue" if in_user_ns => Some(c"/dev/mqueue".to_owned()),
+                "proc" if in_user_ns && !context.namespaces.has(CLONE_NEWPID) => Some(c"/proc".to_owned()),
                 _ => None,
             },
         };

@@ -130,11 +130,18 @@ pub fn id_maps(linux: &Linux, namespaces: &Namespaces, host: &Host) -> Result<Op
     }))
 }
 
+/// As many ranges as a map holds (user_namespaces(7)).
+const MAX_RANGES: usize = 340;
+
 /// Refuses ranges that are empty, overflow or overlap. `field` is the pointer of the list.
 pub fn check_ranges(field: &str, list: &[IdMapping]) -> Result<()> {
     if list.is_empty() {
         let why = "a new user namespace needs id mappings";
         return Err(Error::invalid(field.to_owned(), why).hint("map at least one id, such as {\"containerID\": 0, \"hostID\": 100000, \"size\": 65536}"));
+    }
+    if list.len() > MAX_RANGES {
+        let why = format!("{} id mappings: the kernel takes at most {MAX_RANGES}", list.len());
+        return Err(Error::invalid(format!("{field}/{MAX_RANGES}"), why));
     }
     for (i, m) in list.iter().enumerate() {
         let end = |start: u32| start.checked_add(m.size).filter(|_| m.size > 0);
