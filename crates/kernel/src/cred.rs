@@ -115,6 +115,16 @@ pub fn set_keep_caps(keep: bool) -> Result<()> {
     prctl(libc::PR_SET_KEEPCAPS, u64::from(keep), 0).map(drop)
 }
 
+/// The thread's secure bits, which change what capabilities mean (capabilities(7)); 0 is how a system starts.
+pub fn secure_bits() -> Result<u32> {
+    prctl(libc::PR_GET_SECUREBITS, 0, 0).map(|bits| bits as u32)
+}
+
+/// Sets them; EPERM without CAP_SETPCAP, or where one that changes is locked.
+pub fn set_secure_bits(bits: u32) -> Result<()> {
+    prctl(libc::PR_SET_SECUREBITS, u64::from(bits), 0).map(drop)
+}
+
 /// Empties the ambient set.
 pub fn clear_ambient() -> Result<()> {
     prctl(

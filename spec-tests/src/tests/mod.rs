@@ -3,6 +3,7 @@
 mod annotations;
 mod attributes;
 mod binds;
+mod caller;
 mod cgroups;
 mod command_line;
 mod console;
@@ -13,7 +14,6 @@ mod engines;
 mod errors;
 mod exec;
 mod exec_process;
-mod fields;
 mod foreground;
 mod hook_order;
 mod hooks;
@@ -61,6 +61,7 @@ pub fn all() -> Table {
         state::add,
         process::add,
         identity::add,
+        caller::add,
         rlimits::add,
         attributes::add,
         namespaces::add,
@@ -68,7 +69,6 @@ pub fn all() -> Table {
         userns::add,
         idmap::add,
         annotations::add,
-        fields::add,
         netdev::add,
         mounts::add,
         binds::add,

@@ -8,6 +8,17 @@ use kernel::file::{self, O_NOCTTY, O_NONBLOCK, O_RDONLY};
 use kernel::{Errno, io};
 use std::os::fd::{AsFd, BorrowedFd};
 
+/// Secure bits outlive execve: with the caller's, root in the container would not be what capabilities(7) says.
+pub(super) fn secure_bits() -> Done {
+    if cred::secure_bits().calling("prctl PR_GET_SECUREBITS")? == 0 {
+        return Ok(());
+    }
+    cred::set_secure_bits(0).map_err(|errno| match errno {
+        Errno::EPERM => Fault::about("prctl PR_SET_SECUREBITS", errno, b"the runtime was started with secure bits that it cannot clear"),
+        other => Fault::new("prctl PR_SET_SECUREBITS", other),
+    })
+}
+
 /// Drops every capability that is not in `keep`, up to the last one that this kernel has.
 pub(super) fn bounding_set(keep: u64) -> Done {
     for cap in 0..64 {

@@ -189,6 +189,7 @@ impl<'a> Child<'a> {
             Op::MakeCwd => self.make_cwd(),
             Op::FindHome => self.find_home(),
             Op::StdioOwner => self.stdio_owner(),
+            Op::SecureBits => identity::secure_bits(),
             Op::BoundingSet { keep } => identity::bounding_set(*keep),
             Op::Groups { groups } => kernel::cred::set_groups(groups).calling("setgroups"),
             Op::Ids { uid, gid } => self.ids(*uid, *gid),

@@ -57,8 +57,8 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
     }
     warnings.extend(cgroup.warnings().iter().cloned());
     let mut process = process::process(wanted, "/process", options.preserve_fds, &mut warnings)?;
-    if let Some(masks) = process.capabilities.as_mut().filter(|_| !ns.has(CLONE_NEWUSER)) {
-        super::capabilities::clip(masks, host.capabilities, &mut warnings);
+    if !ns.has(CLONE_NEWUSER) {
+        super::capabilities::clip(&mut process.capabilities, host.capabilities, &mut warnings);
     }
     if let Some(profile) = &linux.seccomp {
         let receiver = annotations.seccomp_receiver.as_deref().or(options.seccomp_receiver);

@@ -132,8 +132,8 @@ pub fn plan(template: &Template, wanted: &spec::Process, preserve_fds: u32, avai
     let wanted = inherit(template, wanted);
     let mut warnings = Vec::new();
     let mut process = process::process(&wanted, "", preserve_fds, &mut warnings)?;
-    if let Some(masks) = process.capabilities.as_mut().filter(|_| template.kinds & CLONE_NEWUSER == 0) {
-        super::capabilities::clip(masks, available, &mut warnings);
+    if template.kinds & CLONE_NEWUSER == 0 {
+        super::capabilities::clip(&mut process.capabilities, available, &mut warnings);
     }
     process.seccomp = match &template.filter {
         None => None,

@@ -137,8 +137,8 @@ pub struct Process {
     pub uid: u32,
     /// Group id inside.
     pub gid: u32,
-    /// Capabilities; `None` leaves them as the runtime has them.
-    pub capabilities: Option<capabilities::Masks>,
+    /// Capabilities; a configuration without them asks for none.
+    pub capabilities: capabilities::Masks,
     /// Final resource limits and the index of each in the configuration.
     pub rlimits: Vec<(u32, Limit)>,
     /// The seccomp filter.

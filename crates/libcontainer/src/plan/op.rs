@@ -217,6 +217,8 @@ pub enum Op {
     FindHome,
     /// Gives standard input, output and error to the user.
     StdioOwner,
+    /// Clears the secure bits that the caller had.
+    SecureBits,
     /// Drops capabilities from the bounding set.
     BoundingSet { keep: u64 },
     /// Sets the supplementary groups.
@@ -313,6 +315,7 @@ impl fmt::Display for Op {
             Op::StdioOwner => f.write_str("give standard input and output to the user"),
             Op::BoundingSet { .. } => f.write_str("drop capabilities from the bounding set"),
             Op::Groups { groups } => write!(f, "set the supplementary groups {groups:?}"),
+            Op::SecureBits => f.write_str("clear the secure bits"),
             Op::Ids { uid, gid } => write!(f, "become user {uid} and group {gid}"),
             Op::Chdir => f.write_str("change to the working directory"),
             Op::Capabilities { masks, .. } => write!(f, "set the capabilities ({masks})"),

@@ -68,7 +68,7 @@ pub fn process(p: &spec::Process, base: &str, preserve_fds: u32, warnings: &mut 
         cwd: c_string(&p.cwd, || at("cwd"))?,
         uid: p.user.uid,
         gid: p.user.gid,
-        capabilities: p.capabilities.as_ref().map(|lists| capabilities::masks(lists, warnings)),
+        capabilities: p.capabilities.as_ref().map(|lists| capabilities::masks(lists, warnings)).unwrap_or_default(),
         rlimits: rlimits(&p.rlimits, &at("rlimits"))?,
         seccomp: None,
         terminal: p.terminal.then(|| p.console_size.map(window_size)),
@@ -167,9 +167,8 @@ pub fn ending(spec: &spec::Process, process: &Process, ending: &Ending<'_>) -> R
         push(Op::Label { file: c"exec".to_owned(), value: c_string(label, || at("selinuxLabel"))? }, "selinuxLabel");
     }
     kernel_state(spec, &at, &mut push)?;
-    if let Some(masks) = &process.capabilities {
-        push(Op::BoundingSet { keep: masks.bounding }, "capabilities/bounding");
-    }
+    push(Op::SecureBits, "capabilities");
+    push(Op::BoundingSet { keep: process.capabilities.bounding }, "capabilities/bounding");
     if !ending.keep_groups {
         if !ending.groups_denied {
             push(Op::Groups { groups: spec.user.additional_gids.clone() }, "user/additionalGids");
@@ -189,9 +188,7 @@ pub fn ending(spec: &spec::Process, process: &Process, ending: &Ending<'_>) -> R
         steps.push(step(Op::Seccomp, "/linux/seccomp"));
     }
     let mut push = |op, name: &str| steps.push(step(op, at(name)));
-    if let Some(masks) = process.capabilities {
-        push(Op::Capabilities { masks, extra: if filter_needs_admin { SYS_ADMIN } else { 0 } }, "capabilities");
-    }
+    push(Op::Capabilities { masks: process.capabilities, extra: if filter_needs_admin { SYS_ADMIN } else { 0 } }, "capabilities");
     push(Op::Umask { mask: spec.user.umask.unwrap_or(DEFAULT_UMASK) }, "user/umask");
     push(Op::FindProgram, "args/0");
     if early_filter && spec.no_new_privileges {

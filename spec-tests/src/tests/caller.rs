@@ -1,0 +1,101 @@
+//! What the caller's own privileges must not do to the container: secure bits, and capabilities that nobody asked for.
+//! capabilities(7).
+
+use crate::check::Verdict;
+use crate::check_eq;
+use crate::context::Context;
+use crate::host::Need;
+use crate::inside::Inside;
+use crate::table::Table;
+
+/// Adds the group.
+pub fn add(t: &mut Table) {
+    t.group("capabilities");
+    t.add(
+        "absent",
+        "engines: a process without a capabilities object has none",
+        |c| {
+            if let Some(process) = c.config["process"].as_object_mut() {
+                process.remove("capabilities");
+            }
+            let seen = c.inspect()?;
+            for set in ["CapBnd", "CapEff", "CapPrm", "CapInh", "CapAmb"] {
+                check_eq!(seen.capabilities(set), 0, "{set}");
+            }
+            Ok(())
+        },
+    );
+    let needs = [Need::Root, Need::Program("setpriv")];
+    t.add(
+        "secure-bits",
+        "capabilities(7): root that becomes a user loses its capabilities, whatever secure bits the caller has",
+        |c| {
+            crate::config::grant(&mut c.config, &["CAP_SETUID"]);
+            c.args(&BECOME_USER);
+            c.write_config()?;
+            let (id, bundle) = (c.id(), c.bundle().to_string_lossy().into_owned());
+            let seen = with_secure_bits(c, &["run", "--bundle", &bundle, &id])?;
+            check_eq!(seen.capabilities("CapEff"), 0, "effective");
+            Ok(())
+        },
+    )
+    .needs(&needs)
+    .justified("other runtimes hand the caller's secure bits on");
+    t.add(
+        "secure-bits-exec",
+        "capabilities(7): the same for exec, whatever secure bits its caller has",
+        |c| {
+            c.launch(&["pause"])?;
+            let id = c.id();
+            let mut args = vec!["exec", "--cap", "CAP_SETUID", &id, "/payload"];
+            args.extend(BECOME_USER);
+            let seen = with_secure_bits(c, &args)?;
+            check_eq!(seen.capabilities("CapEff"), 0, "effective");
+            c.destroy()
+        },
+    )
+    .needs(&needs)
+    .justified("other runtimes hand the caller's secure bits on");
+    t.add(
+        "exec-cap-not-inheritable",
+        "engines: exec --cap adds to bounding, effective and permitted, never to inheritable",
+        |c| {
+            crate::config::set_capabilities(&mut c.config, [&[], &[], &[], &[], &[]]);
+            c.launch(&["pause"])?;
+            let seen = c.exec_inspect(&["--cap", "CAP_NET_BIND_SERVICE"])?;
+            for set in ["CapBnd", "CapEff", "CapPrm"] {
+                check_eq!(seen.capabilities(set), 1 << 10, "{set}");
+            }
+            for set in ["CapInh", "CapAmb"] {
+                check_eq!(seen.capabilities(set), 0, "{set}");
+            }
+            c.destroy()
+        },
+    );
+}
+
+const BECOME_USER: [&str; 4] = ["setuid", "1000", ";", "inspect"];
+
+/// Runs a command of the runtime with `SECBIT_NO_SETUID_FIXUP`, and answers what the payload's `inspect` saw.
+fn with_secure_bits(c: &mut Context, args: &[&str]) -> Verdict<Inside> {
+    let state = c.state_dir().to_string_lossy().into_owned();
+    let runtime = c.runtime.path.to_string_lossy().into_owned();
+    let mut all = vec![
+        "--securebits=+no_setuid_fixup",
+        "--",
+        &runtime,
+        "--root",
+        &state,
+    ];
+    if c.systemd {
+        all.push("--systemd-cgroup");
+    }
+    all.extend_from_slice(args);
+    let output = c.program("setpriv", &all)?.success()?;
+    let lines = crate::context::json_lines(&output)?;
+    let [became, seen] = lines.as_slice() else {
+        return crate::check::fail(output.describe("did not print two lines"));
+    };
+    check_eq!(became["ok"], true, "setuid");
+    Ok(Inside(seen.clone()))
+}
