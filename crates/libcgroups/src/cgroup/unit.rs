@@ -14,7 +14,7 @@ use std::time::Instant;
 impl Cgroup {
     /// Starts the planned unit around the process `pid`, which was just cloned, and sets every limit. With another driver, does nothing.
     ///
-    /// Afterwards [`Cgroup::record`] says where the cgroup really is. On an error the unit is stopped again.
+    /// Afterwards [`Cgroup::record`] says where the cgroup really is. On an error the process is killed and the unit is stopped again.
     pub fn start_unit(&mut self, plan: &Plan, pid: i32, deadline: Instant) -> Result<()> {
         let Some(unit) = &plan.unit else {
             return Ok(());
@@ -29,6 +29,8 @@ impl Cgroup {
             .move_in(plan, pid, &mut made)
             .and_then(|()| self.settle(plan));
         if done.is_err() {
+            // The manager would ask with SIGTERM, which the first process of a pid namespace does not even hear, and wait.
+            self.kill_all_at_once();
             let _ = manager.stop(&unit.name);
             super::create::undo(&made, deadline);
         }
