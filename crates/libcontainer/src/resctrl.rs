@@ -1,5 +1,7 @@
 //! Cache and memory bandwidth allocation by the resctrl filesystem (kernel documentation: filesystems/resctrl.rst).
 
+pub mod stats;
+
 use crate::error::{During, Error, Kind, Result};
 use crate::plan::IntelRdt;
 use kernel::file::{self, CWD, O_RDONLY, O_TRUNC, O_WRONLY};
