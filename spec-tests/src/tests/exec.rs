@@ -348,8 +348,9 @@ fn flags(t: &mut Table) {
                 fs::create_dir(dir.join("sub"))?;
                 // A version 1 cpuset starts empty and takes no process then.
                 for file in ["cpuset.cpus", "cpuset.mems"] {
-                    if let Ok(value) = fs::read_to_string(dir.join(file)) {
-                        fs::write(dir.join("sub").join(file), value)?;
+                    let sub = dir.join("sub").join(file);
+                    if sub.exists() {
+                        fs::write(sub, fs::read_to_string(dir.join(file))?)?;
                     }
                 }
             }
