@@ -69,6 +69,17 @@ pub fn connect(socket: BorrowedFd<'_>, path: &Path) -> Result<()> {
     check(unsafe { libc::syscall(libc::SYS_connect, socket.as_raw_fd(), &address, len) }).map(drop)
 }
 
+/// How long connect and send may wait (socket(7), `SO_SNDTIMEO`); they fail with `EAGAIN` then.
+pub fn set_send_timeout(socket: BorrowedFd<'_>, time: std::time::Duration) -> Result<()> {
+    let time = libc::timeval { tv_sec: time.as_secs() as libc::time_t, tv_usec: 0 };
+    let len = size_of::<libc::timeval>();
+    // SAFETY: time is a live timeval of the length passed.
+    check(unsafe {
+        libc::syscall(libc::SYS_setsockopt, socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_SNDTIMEO, &time, len)
+    })
+    .map(drop)
+}
+
 /// shutdown(2) of the writing side.
 pub fn shutdown_write(socket: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: no memory is passed.

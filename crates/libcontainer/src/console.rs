@@ -4,6 +4,7 @@ use crate::error::{During, Error, Kind, Result};
 use kernel::{Errno, socket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 /// What becomes of the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,14 +43,26 @@ impl ConsoleTarget<'_> {
 pub fn send_fd(path: &Path, word: &[u8], fd: BorrowedFd<'_>) -> Result<()> {
     let what = || format!("send a descriptor to {}", path.display());
     let stream = socket::unix(socket::SOCK_STREAM).during(what)?;
-    connect(stream.as_fd(), path).during(what)?;
+    connect(stream.as_fd(), path).map_err(|e| silent(e, what()))?;
     socket::send(stream.as_fd(), word, &[fd]).during(what).map(drop)
 }
 
-/// connect(2), also where the path is longer than a socket address holds: by way of its directory.
+/// How long a listener may leave us waiting.
+const LISTENER_TIME: Duration = Duration::from_secs(10);
+
+/// The sentence for a listener that does not take us.
+pub fn silent(errno: Errno, what: String) -> Error {
+    match errno {
+        Errno::EAGAIN => Error::new(Kind::Failed, what).cause(format!("nobody accepted the connection in {} seconds", LISTENER_TIME.as_secs())),
+        other => Error::os(what, other),
+    }
+}
+
+/// connect(2) with a deadline, also where the path is longer than a socket address holds: by way of its directory.
 pub fn connect(stream: BorrowedFd<'_>, path: &Path) -> kernel::Result<()> {
     use std::os::fd::AsRawFd;
     use std::os::unix::ffi::OsStrExt;
+    socket::set_send_timeout(stream, LISTENER_TIME)?;
     match socket::connect(stream, path) {
         Err(Errno::ENAMETOOLONG) => {
             let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::ENAMETOOLONG) };

@@ -14,7 +14,7 @@ use crate::spec::state_document::StateDocument;
 use crate::state::{Phase, Record, START_SOCKET, StateDir};
 use crate::sync::{self, Message};
 use crate::trees::Trees;
-use crate::{listener, notify, pidfile, proc, resctrl, spec};
+use crate::{listener, notify, pidfile, proc, resctrl, spec, tolerate};
 use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY};
 use kernel::process::{self, CLONE_NEWNET, CLONE_NEWPID, Limit};
 use kernel::{Errno, io, socket};
@@ -122,8 +122,16 @@ pub fn decide(options: &Options<'_>) -> Result<(Spec, Plan, PathBuf)> {
     if options.notify_socket.is_some() {
         add_notify_socket(&mut spec, options);
     }
+    let mut warnings = Vec::new();
+    tolerate::tolerate(&mut spec, &mut warnings);
+    // Valid until the start: `create` takes it.
+    let no_process = spec.process.is_none() && options.await_command;
+    if no_process {
+        spec.process = Some(spec::Process { args: vec!["none".into()], cwd: "/".into(), ..spec::Process::default() });
+    }
     let host = Host::probe()?;
     let choices = plan::Options {
+        no_process,
         id: options.id,
         no_pivot: options.no_pivot,
         no_new_keyring: options.no_new_keyring,
@@ -132,7 +140,8 @@ pub fn decide(options: &Options<'_>) -> Result<(Spec, Plan, PathBuf)> {
         rootless: options.rootless,
         seccomp_receiver: options.seccomp_receiver,
     };
-    let plan = plan::plan(&spec, &bundle, &choices, &host)?;
+    let mut plan = plan::plan(&spec, &bundle, &choices, &host)?;
+    plan.warnings.append(&mut warnings);
     Ok((spec, plan, bundle))
 }
 
@@ -243,6 +252,8 @@ impl Making {
         let cgroup = Cgroup::create(&self.plan.cgroup, Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
         self.warnings.extend(cgroup.warnings().iter().cloned());
         self.record.cgroup = cgroup.record().clone();
+        // From here on whatever fails takes it away again.
+        self.cgroup = Some(cgroup);
         if options.notify_socket.is_some() {
             notify::prepare(&self.dir)?;
         }
@@ -250,11 +261,11 @@ impl Making {
             self.keep_groups = Some(resctrl::create(root, wanted, intent)?);
         }
         let starter = socket::unix(socket::SOCK_DGRAM).during(|| "make the start socket".into())?;
-        let states = [self.state("creating").hook_parts(), self.state("created").hook_parts()];
+        let states = [self.state("created").hook_parts(), self.state("created").hook_parts()];
         let setup = Setup {
             program: &self.plan.program,
             slots,
-            entry: cgroup.entry(),
+            entry: self.cgroup.as_ref().map_or(libcgroups::Entry::None, Cgroup::entry),
             starter: options.await_command.then_some(&starter),
             hooks: &self.hooks,
             hook_states: &states,
@@ -262,7 +273,6 @@ impl Making {
         };
         let spawned = spawn::spawn(&setup);
         drop(setup);
-        self.cgroup = Some(cgroup);
         self.process = Some(spawned?);
         self.serve(options)?;
         self.complete(options, template, pid_file, &starter)
@@ -292,7 +302,7 @@ impl Making {
                     self.process()?.go()?;
                 }
                 Message::Hooks => {
-                    let state = self.state("creating").hook_parts();
+                    let state = self.state("created").hook_parts();
                     spawn::run_hooks(&self.hooks, HookPoint::Prestart, &state, Some(pid))?;
                     spawn::run_hooks(&self.hooks, HookPoint::CreateRuntime, &state, Some(pid))?;
                     self.process()?.go()?;

@@ -46,7 +46,9 @@ pub struct Running {
 ///
 /// # Errors
 /// [`Kind::WrongState`] unless the container runs; everything that can go wrong up to execve.
-pub fn exec(container: &Container, wanted: impl FnOnce(&Template) -> Result<spec::Process>, options: &Options<'_>) -> Result<Running> {
+pub fn exec(container: &mut Container, wanted: impl FnOnce(&Template) -> Result<spec::Process>, options: &Options<'_>) -> Result<Running> {
+    // A delete waits until this process is in, and then kills it with the others.
+    container.hold()?;
     match container.status()? {
         Status::Running | Status::Created => {}
         Status::Paused if options.ignore_paused => {}
@@ -55,8 +57,6 @@ pub fn exec(container: &Container, wanted: impl FnOnce(&Template) -> Result<spec
         }
         _ => return Err(Error::new(Kind::WrongState, "cannot exec in a stopped container")),
     }
-    // Shared: a delete waits until this process is in, and then kills it with the others.
-    container.hold()?;
     let template = container.dir.load_template()?;
     let available = kernel::cred::capget().during(|| "capget".into())?.permitted;
     let mut plan = crate::plan::exec::plan(&template, &wanted(&template)?, options.preserve_fds, available)?;

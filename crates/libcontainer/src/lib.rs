@@ -28,6 +28,7 @@ pub mod spec;
 pub mod state;
 pub mod sync;
 mod time;
+mod tolerate;
 mod trees;
 
 pub use error::{Error, Kind, Result};

@@ -74,16 +74,18 @@ impl Container {
         Ok(Container { dir, record })
     }
 
-    /// Keeps others from deleting it as long as `self` lives, or until the lock is given back.
+    /// Waits for who makes it, reads the record as it is then, and keeps others from deleting it as long as `self` lives, or until the lock is given
+    /// back.
     ///
     /// # Errors
     /// [`Kind::NotFound`] if somebody has just deleted it.
-    pub fn hold(&self) -> Result<()> {
+    pub fn hold(&mut self) -> Result<()> {
         self.dir.lock(false, Instant::now() + LOCK_TIME)?;
-        match self.dir.is_gone()? {
-            true => Err(Error::new(Kind::NotFound, "container does not exist").cause(self.record.id.clone())),
-            false => Ok(()),
+        if self.dir.is_gone()? {
+            return Err(Error::new(Kind::NotFound, "container does not exist").cause(self.record.id.clone()));
         }
+        self.record = self.dir.load()?;
+        Ok(())
     }
 
     /// Where it is in its life, asking the kernel, not the record.
@@ -130,16 +132,15 @@ impl Container {
     /// # Errors
     /// [`Kind::WrongState`] when it has ended.
     pub fn pidfd(&self) -> Result<OwnedFd> {
-        let gone = || Error::new(Kind::WrongState, "container not running");
         if self.record.pid <= 0 {
-            return Err(gone());
+            return Err(not_running());
         }
         let pidfd = match process::pidfd_open(self.record.pid) {
-            Err(Errno::ESRCH | Errno::EINVAL) => return Err(gone()),
+            Err(Errno::ESRCH | Errno::EINVAL) => return Err(not_running()),
             other => other.during(|| format!("pidfd_open {}", self.record.pid))?,
         };
         // Checked after opening: the number cannot pass to another process any more without our noticing.
-        if self.is_alive()? { Ok(pidfd) } else { Err(gone()) }
+        if self.is_alive()? { Ok(pidfd) } else { Err(not_running()) }
     }
 
     /// The state as hooks see it.
@@ -172,7 +173,7 @@ impl Container {
     ///
     /// # Errors
     /// [`Kind::WrongState`] unless it is created; why execve failed; a poststart hook that failed, after which the container is stopped.
-    pub fn start(&self, notify_socket: Option<&Path>) -> Result<()> {
+    pub fn start(&mut self, notify_socket: Option<&Path>) -> Result<()> {
         let refuse = |why: &'static str| Err(Error::new(Kind::WrongState, why));
         self.hold()?;
         if self.record.phase == Phase::Creating {
@@ -228,16 +229,18 @@ impl Container {
         let Some(pidfd) = pidfd else { return Ok(()) };
         match process::pidfd_send_signal(pidfd.as_fd(), signal) {
             Err(Errno::ESRCH) if all => {}
-            Err(Errno::ESRCH) => return Err(Error::new(Kind::WrongState, "container not running")),
+            Err(Errno::ESRCH) => return Err(not_running()),
             other => other.during(what)?,
         }
+        if signal == libc::SIGKILL { self.thaw_to_die() } else { Ok(()) }
+    }
+
+    /// A frozen process of cgroup version 1 does not even die.
+    fn thaw_to_die(&self) -> Result<()> {
         let v1 = self.record.cgroup.dirs.iter().any(|d| !d.controllers.is_empty());
-        if signal == libc::SIGKILL && v1 {
-            // A frozen process of cgroup version 1 does not even die.
-            let cgroup = self.cgroup();
-            if cgroup.frozen().unwrap_or(false) {
-                cgroup.thaw(Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
-            }
+        let cgroup = self.cgroup();
+        if v1 && cgroup.frozen().unwrap_or(false) {
+            cgroup.thaw(Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
         }
         Ok(())
     }
@@ -246,23 +249,35 @@ impl Container {
     ///
     /// # Errors
     /// [`Kind::WrongState`] unless it is created or running.
-    pub fn pause(&self) -> Result<()> {
+    pub fn pause(&mut self) -> Result<()> {
+        self.hold()?;
         match self.status()? {
-            Status::Running | Status::Created => self.cgroup().freeze(Instant::now() + CGROUP_TIME).map_err(from_cgroups),
-            _ => Err(Error::new(Kind::WrongState, "container not running")),
+            Status::Running | Status::Created => self.cgroup().freeze(Instant::now() + CGROUP_TIME).or_else(|e| self.unless_ended(e)),
+            _ => Err(not_running()),
         }
+    }
+
+    /// A cgroup that cannot be frozen because the container ends at this moment.
+    fn unless_ended(&self, error: libcgroups::Error) -> Result<()> {
+        Err(if self.is_alive()? { from_cgroups(error) } else { not_running() })
     }
 
     /// Thaws all processes.
     ///
     /// # Errors
     /// [`Kind::WrongState`] unless it is paused.
-    pub fn resume(&self) -> Result<()> {
+    pub fn resume(&mut self) -> Result<()> {
+        self.hold()?;
         match self.status()? {
             Status::Paused => self.cgroup().thaw(Instant::now() + CGROUP_TIME).map_err(from_cgroups),
             _ => Err(Error::new(Kind::WrongState, "container not paused")),
         }
     }
+}
+
+/// What engines look for when a container has ended.
+fn not_running() -> Error {
+    Error::new(Kind::WrongState, "container not running")
 }
 
 /// Why a start did not end in execve.
@@ -309,16 +324,27 @@ fn plain_sentence(report: &Report) -> Error {
 /// [`Kind::WrongState`] for one that runs, without `force`; [`Kind::NotFound`].
 pub fn delete(root: &Path, id: &str, force: bool) -> Result<()> {
     let dir = StateDir::open(root, id)?;
+    if force {
+        // An exec, a start or a hook that hangs keeps the lock; most end with the container's process.
+        end_first(root, id);
+    }
     // Who makes the container has the lock; when it dies, so does the process that it was making.
-    dir.lock(true, Instant::now() + LOCK_TIME)?;
+    match dir.lock(true, Instant::now() + LOCK_TIME) {
+        Err(_) if force && dir.load().is_ok_and(|r| r.phase == Phase::Created) => {}
+        other => other?,
+    }
     if dir.is_gone()? {
         return Err(Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned()));
     }
     let record = match dir.load() {
         Ok(record) => record,
-        // Nothing was recorded, so nothing was made; or the record is damaged, and the user wants it gone.
-        Err(e) if force || e.os_error() == Some(Errno::ENOENT) => Record { id: id.to_owned(), ..Record::default() },
-        Err(e) => return Err(e),
+        Err(e) => match dir.load_intent() {
+            // The second record is damaged, and the user wants it gone: the first knows what to take away, though not the process.
+            Ok(intent) if force => intent,
+            Ok(_) => return Err(e),
+            // Not even the first is complete, so nothing was made.
+            Err(_) => Record { id: id.to_owned(), ..Record::default() },
+        },
     };
     let container = Container { dir, record };
     match container.status_locked()? {
@@ -336,6 +362,15 @@ pub fn delete(root: &Path, id: &str, force: bool) -> Result<()> {
     clean_up(container.dir, &container.record, Some(&cgroup), &hooks, &state)
 }
 
+/// Kills a container's process before its deletion. Whatever is in the way of that is met again, and told, afterwards.
+fn end_first(root: &Path, id: &str) {
+    if let Ok(container) = Container::open(root, id) {
+        if container.record.phase == Phase::Created {
+            let _ = container.end();
+        }
+    }
+}
+
 impl Container {
     /// The status when this process holds the lock, so nobody is making the container any more.
     fn status_locked(&self) -> Result<Status> {
@@ -350,8 +385,12 @@ impl Container {
         };
         self.kill(libc::SIGKILL, false).or_else(|e| if e.kind() == Kind::WrongState { Ok(()) } else { Err(e) })?;
         let deadline = Instant::now() + DEATH_TIME;
-        if kernel::io::wait_readable(pidfd.as_fd(), Some(deadline)).during(|| "wait for the container's process".into())? {
-            return Ok(());
+        while Instant::now() < deadline {
+            let slice = deadline.min(Instant::now() + Duration::from_millis(200));
+            if kernel::io::wait_readable(pidfd.as_fd(), Some(slice)).during(|| "wait for the container's process".into())? {
+                return Ok(());
+            }
+            self.thaw_to_die()?;
         }
         let why = format!("the container's process {} did not die within {} seconds of SIGKILL", self.record.pid, DEATH_TIME.as_secs());
         Err(Error::new(Kind::Failed, why).hint("it may wait for a device or a filesystem; see /proc/PID/stack"))

@@ -1,6 +1,6 @@
 //! Handing the listener of a seccomp filter to its agent (config-linux.md, "The Container Process State").
 
-use crate::console::connect;
+use crate::console::{connect, silent};
 use crate::error::{During, Error, Kind, Result};
 use crate::plan::Filter;
 use crate::spawn::Spawned;
@@ -22,7 +22,7 @@ pub fn forward(from: &Spawned, number: i32, filter: Option<&Filter>, state: Stat
     let what = || format!("send the seccomp listener to {path}");
     let message = ContainerProcessState::new(from.facts.pid, metadata, state).to_json();
     let stream = socket::unix(socket::SOCK_STREAM).during(what)?;
-    connect(stream.as_fd(), Path::new(path)).map_err(|e| Error::os(what(), e).field(FIELD).hint("start the agent first"))?;
+    connect(stream.as_fd(), Path::new(path)).map_err(|e| silent(e, what()).field(FIELD).hint("start the agent first"))?;
     let mut sent = socket::send(stream.as_fd(), &message, &[fd.as_fd()]).during(what)?;
     while sent < message.len() {
         sent += socket::send(stream.as_fd(), &message[sent..], &[]).during(what)?;

@@ -17,11 +17,15 @@ use std::time::{Duration, Instant};
 const VERSION: u32 = 1;
 const RECORD: &CStr = c"state.json";
 const NEW_RECORD: &CStr = c".state.json";
+const INTENT: &CStr = c"intent.json";
 const TEMPLATE: &CStr = c"exec.json";
 /// The socket on which a created container waits for its start.
 pub const START_SOCKET: &CStr = c"start.sock";
 /// A record is a few kilobytes and its annotations; more is damage.
 const MAX_RECORD: usize = 64 << 20;
+
+/// How often a record that does not parse is read again, a millisecond later: it may be in the middle of being written.
+const TORN_TRIES: usize = 20;
 
 /// How far the making of a container has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,9 +210,10 @@ impl StateDir {
         file::unlock(self.fd());
     }
 
-    /// Writes the first record. Nothing reads it but a clean-up, so a torn one is as good as none.
+    /// Writes the first record, which stays: should the second ever be damaged, this one still tells what to take away. In place: a reader that comes in the
+    /// middle tries again.
     pub fn save_intent(&self, record: &Record) -> Result<()> {
-        self.write(RECORD, O_EXCL, &to_json(record))
+        self.write(INTENT, O_EXCL, &to_json(record))
     }
 
     /// Replaces the record as a whole.
@@ -233,12 +238,30 @@ impl StateDir {
     /// # Errors
     /// What is missing or damaged; `delete --force` works all the same.
     pub fn load(&self) -> Result<Record> {
-        let record: Record = self.read(RECORD)?;
+        let mut tries = 0;
+        let record: Record = loop {
+            let read = match self.read(RECORD) {
+                Err(e) if e.os_error() == Some(Errno::ENOENT) => self.load_intent(),
+                other => other,
+            };
+            match read {
+                Err(e) if e.os_error().is_none() && tries < TORN_TRIES => {
+                    std::thread::sleep(Duration::from_millis(1));
+                    tries += 1;
+                }
+                other => break other?,
+            }
+        };
         if record.version > VERSION {
             let why = format!("the state in {} was written by a newer version", self.path.display());
             return Err(Error::new(Kind::Failed, why).hint("use that version for this container"));
         }
         Ok(record)
+    }
+
+    /// Reads the first record.
+    pub fn load_intent(&self) -> Result<Record> {
+        self.read(INTENT)
     }
 
     /// Reads what exec needs.
@@ -274,12 +297,16 @@ impl StateDir {
             for name in entries {
                 match file::unlinkat(self.fd(), name, false) {
                     Err(Errno::EISDIR) => remove_shallow(self.fd(), name),
+                    Err(Errno::ENOENT) => Ok(()),
                     other => other,
                 }
                 .during(|| format!("remove {} from {}", name.to_string_lossy(), self.path.display()))?;
             }
         }
-        file::unlinkat(CWD, &c(&self.path)?, true).during(|| format!("rmdir {}", self.path.display()))
+        match file::unlinkat(CWD, &c(&self.path)?, true) {
+            Err(Errno::ENOENT) => Ok(()),
+            other => other.during(|| format!("rmdir {}", self.path.display())),
+        }
     }
 }
 

@@ -60,7 +60,7 @@ impl Log {
             let line = self.line("warning", &text, None);
             match &mut self.file {
                 Some(file) => drop(file.write_all(line.as_bytes())),
-                None => eprint!("{line}"),
+                None => say(&line),
             }
         }
     }
@@ -72,10 +72,10 @@ impl Log {
         match &mut self.file {
             Some(file) => {
                 let _ = file.write_all(line.as_bytes());
-                eprintln!("{text}");
+                say(&(text + "\n"));
             }
-            None if self.json => eprint!("{line}"),
-            None => eprintln!("{text}"),
+            None if self.json => say(&line),
+            None => say(&(text + "\n")),
         }
     }
 
@@ -90,6 +90,11 @@ impl Log {
         // As logrus writes it, which is what reads such files.
         format!("time=\"{time}\" level={level} msg={}\n", serde_json::to_string(msg).unwrap_or_default())
     }
+}
+
+/// Writes to standard error, which may be closed or full: that is no reason to end otherwise than with the exit code of the error.
+pub fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// An error of this binary itself.

@@ -39,7 +39,7 @@ fn stopped(stop: Stop) -> i32 {
             if let Some(help) = &error.help {
                 let _ = out.write_all(help.as_bytes());
             }
-            eprintln!("{error}");
+            log::say(&format!("{error}\n"));
             i32::from(error.exit_code)
         }
     }
@@ -51,7 +51,7 @@ fn run(invocation: &Invocation) -> i32 {
     let mut log = match log::Log::new(&invocation.global) {
         Ok(log) => log,
         Err(error) => {
-            eprintln!("{error}");
+            log::say(&format!("{error}\n"));
             return 1;
         }
     };

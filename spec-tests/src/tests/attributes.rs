@@ -78,7 +78,8 @@ fn attributes(t: &mut Table) {
             c.args(&["exit", "0"]);
             c.create_fails().map(|_| ())
         },
-    );
+    )
+    .needs(&[Need::AppArmor]);
     for (domain, value) in [("LINUX", 0), ("LINUX32", 8)] {
         t.add(
             format!("personality-{}", domain.to_lowercase()),

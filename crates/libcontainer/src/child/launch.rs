@@ -21,6 +21,12 @@ fn check(path: &CStr) -> Result<(), Errno> {
     }
 }
 
+/// A configuration without a process is valid until `start`, which then has nothing to run (config.md, "Process").
+pub(super) fn no_process() -> ! {
+    let _ = io::write_all(io::STDERR, b"nothing to start: config.json has no process\n");
+    process::exit(1)
+}
+
 impl Child<'_> {
     /// A name with a slash is a path. Any other is searched in PATH; a file there that may not be executed is passed over, but tells why in
     /// the end (execvp(3)).

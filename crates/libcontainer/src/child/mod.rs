@@ -106,6 +106,8 @@ struct Child<'a> {
     home: Text<512>,
     program: Text<PATH_MAX>,
     parent_death_cleared: bool,
+    /// `CLONE_NEW*` of the namespaces that were joined.
+    joined: i32,
 }
 
 /// Runs the steps. Never returns: the process becomes the container's program, or reports and exits.
@@ -129,6 +131,7 @@ pub fn run(given: Inheritance<'_>) -> ! {
         home: Text::new(),
         program: Text::new(),
         parent_death_cleared: false,
+        joined: 0,
         given,
     };
     if given.program.stage.is_empty() { child.walk(&given.program.steps, 0) } else { child.walk(&given.program.stage, STAGE) }
@@ -147,8 +150,8 @@ impl<'a> Child<'a> {
 
     fn perform(&mut self, op: &'a Op) -> Done {
         match op {
-            Op::Join { slot, kind } => self.join(*slot, *kind),
-            Op::JoinProcess { slot, kinds } => self.join(*slot, *kinds),
+            Op::Join { slot, kind, early } => self.join(*slot, *kind, *early),
+            Op::JoinProcess { slot, kinds } => self.join(*slot, *kinds, false),
             Op::Unshare { kinds } => process::unshare(*kinds).calling("unshare"),
             Op::Await(what) => self.await_parent(*what),
             Op::BecomeRoot => self.become_root(),
@@ -207,6 +210,7 @@ impl<'a> Child<'a> {
             Op::NoNewPrivs => process::set_no_new_privs().calling("prctl PR_SET_NO_NEW_PRIVS"),
             Op::Seccomp => self.seccomp(),
             Op::Exec => self.exec(),
+            Op::NoProcess => launch::no_process(),
         }
     }
 

@@ -10,9 +10,17 @@ use std::ffi::CStr;
 use std::os::fd::AsFd;
 
 impl Child<'_> {
-    pub(super) fn join(&self, slot: usize, kinds: i32) -> Done {
+    pub(super) fn join(&mut self, slot: usize, kinds: i32, early: bool) -> Done {
+        if self.joined & kinds == kinds {
+            return Ok(());
+        }
         let fd = self.slot(Some(slot)).ok_or(Fault::new("setns", Errno::EBADF))?;
-        process::setns(fd, kinds).calling("setns")
+        match process::setns(fd, kinds) {
+            Err(Errno::EPERM) if early => return Ok(()),
+            other => other.calling("setns")?,
+        }
+        self.joined |= kinds;
+        Ok(())
     }
 
     pub(super) fn join_cgroup(&self) -> Done {
@@ -64,8 +72,11 @@ impl Child<'_> {
 pub(super) fn time_namespace(offsets: Option<&CStr>) -> Done {
     process::unshare(CLONE_NEWTIME).calling("unshare")?;
     if let Some(offsets) = offsets {
+        // Becoming root of a user namespace has closed our own files in /proc to us (proc(5), "dumpable").
+        let _ = process::set_dumpable(true);
         let file = file::openat(CWD, c"/proc/self/timens_offsets", O_WRONLY, 0).calling("open /proc/self/timens_offsets")?;
         io::write_all(file.as_fd(), offsets.to_bytes()).calling("write /proc/self/timens_offsets")?;
+        let _ = process::set_dumpable(false);
     }
     let path = c"/proc/self/ns/time_for_children";
     let namespace = file::openat(CWD, path, 0, 0).calling("open /proc/self/ns/time_for_children")?;

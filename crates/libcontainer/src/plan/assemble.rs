@@ -30,6 +30,8 @@ pub struct Options<'a> {
     pub seccomp_receiver: Option<&'a str>,
     /// The caller is not root of the host: do without cgroups where that is possible.
     pub rootless: bool,
+    /// The configuration has no process: the container can be created, and ends when it is started.
+    pub no_process: bool,
 }
 
 /// Decides everything about a container. `bundle` is the absolute path of the bundle directory.
@@ -44,6 +46,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
         return Err(Error::invalid("/process", "a container needs a process"));
     };
     let annotations = annotations::annotations(&spec.annotations)?;
+    c_string(linux.mount_label.as_deref().unwrap_or_default(), || "/linux/mountLabel".into())?;
     let rootfs = rootfs(spec, bundle)?;
     let ns = namespaces::namespaces(linux)?;
     namespaces::check_needs(spec, linux, &ns)?;
@@ -91,7 +94,10 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
         groups_denied: id_maps.as_ref().is_some_and(|m| m.deny_setgroups),
         keep_groups: annotations.keep_groups,
     };
-    steps.extend(process::ending(wanted, &process, &ending)?);
+    match options.no_process {
+        true => steps.extend([Op::Ready, Op::AwaitStart, Op::Release, Op::NoProcess].map(|op| step(op, "/process"))),
+        false => steps.extend(process::ending(wanted, &process, &ending)?),
+    }
     Ok(Plan {
         id: options.id.to_owned(),
         mounts_on_host: !ns.has(CLONE_NEWNS),
@@ -188,13 +194,15 @@ struct Birth {
 }
 
 fn birth(ns: &Namespaces, id_maps: Option<&IdMaps>, linux: &Linux, cgroup: &libcgroups::Plan, host: &Host) -> Result<Birth> {
-    let join = |kind: i32| {
+    let join = |kind: i32, early: bool| {
         let slot = ns.joins.iter().position(|j| j.kind == kind)?;
-        Some(step(Op::Join { slot, kind }, ns.joins[slot].field.clone()))
+        Some(step(Op::Join { slot, kind, early }, ns.joins[slot].field.clone()))
     };
+    let others = || ns.joins.iter().map(|j| j.kind).filter(|k| *k != CLONE_NEWUSER && *k != CLONE_NEWPID);
     let tasks = matches!(cgroup.entry(), EntryKind::Tasks | EntryKind::IntoAndTasks).then(|| step(Op::JoinCgroup, "/linux/cgroupsPath"));
-    // A joined user namespace must own the namespaces made after it, and a joined pid namespace holds only the children of who joins it.
-    let staged = ns.join(CLONE_NEWUSER).is_some() || ns.join(CLONE_NEWPID).is_some();
+    // A joined user namespace must own the namespaces made after it, and a joined pid namespace holds only the children of who joins it. Namespaces that
+    // belong to the host must be joined by who is not yet in the container's user namespace.
+    let staged = ns.join(CLONE_NEWUSER).is_some() || ns.join(CLONE_NEWPID).is_some() || ns.new & CLONE_NEWUSER != 0 && !ns.joins.is_empty();
     // Born in its cgroup, the process can have its cgroup namespace at once: it is rooted there. Time namespaces take offsets only before somebody is in.
     let born_inside = cgroup.entry() == EntryKind::IntoCgroup && host.cgroups.is_v2();
     let late = CLONE_NEWTIME | if born_inside { 0 } else { CLONE_NEWCGROUP };
@@ -204,11 +212,12 @@ fn birth(ns: &Namespaces, id_maps: Option<&IdMaps>, linux: &Linux, cgroup: &libc
     let mut steps = Vec::new();
     if staged {
         stage.extend(tasks);
-        if let Some(user) = join(CLONE_NEWUSER) {
+        stage.extend(others().filter_map(|kind| join(kind, true)));
+        if let Some(user) = join(CLONE_NEWUSER, false) {
             stage.push(user);
             stage.push(step(Op::BecomeRoot, "/linux/namespaces"));
         }
-        stage.extend(join(CLONE_NEWPID));
+        stage.extend(join(CLONE_NEWPID, false));
         stage.push(step(Op::Spawn { flags }, "/linux/namespaces"));
     } else {
         steps.extend(tasks);
@@ -222,8 +231,7 @@ fn birth(ns: &Namespaces, id_maps: Option<&IdMaps>, linux: &Linux, cgroup: &libc
     if cgroup.entry() == EntryKind::ByPid {
         steps.push(step(Op::Await(Await::Cgroup), "/linux/cgroupsPath"));
     }
-    let others = ns.joins.iter().map(|j| j.kind).filter(|k| *k != CLONE_NEWUSER && *k != CLONE_NEWPID);
-    steps.extend(others.filter_map(join));
+    steps.extend(others().filter_map(|kind| join(kind, false)));
     if ns.new & late & CLONE_NEWCGROUP != 0 {
         steps.push(step(Op::Unshare { kinds: CLONE_NEWCGROUP }, "/linux/namespaces"));
     }

@@ -76,7 +76,7 @@ fn legacy(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Resul
             let none = if mount.options.starts_with("name=") { "none," } else { "" };
             push(filesystem(at, c"cgroup", entry.flags, Some(c(&format!("{none}{}", mount.options))?)));
         } else if let Some(own) = context.cgroup.container_path(mount) {
-            push(plain_bind(at, c(&own.to_string_lossy())?, entry.flags, Then::default()));
+            push(plain_bind(at, c(&own.to_string_lossy())?, entry.flags, Then::default(), context.cgroup.is_optional()));
         }
         let shared = |x: &&String| **x != name && !x.starts_with("name=");
         for controller in mount.subsystems.iter().filter(shared) {

@@ -139,17 +139,14 @@ pub fn plan(template: &Template, wanted: &spec::Process, preserve_fds: u32, avai
         None => None,
         Some(stored) => Some(stored.read().ok_or_else(|| Error::new(crate::Kind::Failed, "the stored seccomp filter is damaged"))?),
     };
-    let affinity = wanted.exec_cpu_affinity.clone().unwrap_or_default();
-    let cpus = |list: &Option<String>, name: &str| {
-        let parse = |text: &String| process::cpu_list(text).filter(|set| *set != CpuSet::default());
-        let bad = |text: &String| Error::invalid(format!("/execCPUAffinity/{name}"), format!("\"{text}\" is not a list of CPUs such as 0-3,7"));
-        list.as_ref().map(|text| parse(text).ok_or_else(|| bad(text))).transpose()
-    };
-    let initial_affinity = cpus(&affinity.initial, "initial")?;
-    let final_affinity = cpus(&affinity.r#final, "final")?.unwrap_or([!0; 16]);
+    let (initial_affinity, final_affinity) = process::affinity(&wanted, "")?;
+    let final_affinity = final_affinity.unwrap_or([!0; 16]);
 
     let steps = steps(template, &wanted, &process, final_affinity)?;
-    let mut stage = vec![step(Op::JoinCgroup, ""), step(Op::JoinProcess { slot: 0, kinds: template.kinds }, "")];
+    let mut stage = vec![step(Op::JoinCgroup, "")];
+    if template.kinds != 0 {
+        stage.push(step(Op::JoinProcess { slot: 0, kinds: template.kinds }, ""));
+    }
     // Before the birth of the process, which must not hold a directory of the host for a moment.
     stage.push(step(Op::EnterRoot { slot: template.chrooted.then_some(1) }, ""));
     if template.kinds & CLONE_NEWUSER != 0 {

@@ -114,6 +114,11 @@ impl<'a> Entry<'a> {
         if entry.destination.is_empty() {
             return Err(Error::invalid(field("destination"), "a mount needs a destination"));
         }
+        // Nothing below may cut a text short, also where it is only compared.
+        c_string(entry.r#type.as_deref().unwrap_or_default(), || field("type"))?;
+        for (i, option) in entry.options.iter().enumerate() {
+            c_string(option, || format!("/mounts/{index}/options/{i}"))?;
+        }
         let mut options = options::parse(&entry.options);
         let kind = entry.r#type.as_deref().unwrap_or_default();
         if kind == "bind" && options.bind.is_none() {
@@ -257,9 +262,9 @@ pub fn private_cgroups(context: &Context<'_>) -> bool {
 }
 
 /// A plain bind mount of a host directory, for the expansions of other mounts.
-pub fn plain_bind(target: CString, source: CString, flags: std::ffi::c_ulong, then: Then) -> Op {
+pub fn plain_bind(target: CString, source: CString, flags: std::ffi::c_ulong, then: Then, optional: bool) -> Op {
     let attributes = Some(Attributes { set: options::attributes(flags), clear: 0, propagation: 0 });
-    let bind = Bind { target, source, tree: None, idmapped: false, recursive: true, source_nofollow: false, copy_symlink: false, target_nofollow: false, attributes, must_clear: 0, then, optional: false };
+    let bind = Bind { target, source, tree: None, idmapped: false, recursive: true, source_nofollow: false, copy_symlink: false, target_nofollow: false, attributes, must_clear: 0, then, optional };
     Op::Bind(Box::new(bind))
 }
 

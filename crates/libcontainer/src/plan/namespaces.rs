@@ -207,6 +207,7 @@ pub fn check_needs(spec: &Spec, linux: &Linux, ns: &Namespaces) -> Result<()> {
         }
         Ok(())
     };
+    need(ns.has(CLONE_NEWUSER), CLONE_NEWNS, "/linux/namespaces", "a container with a user namespace", "mount")?;
     need(spec.hostname.is_some(), CLONE_NEWUTS, "/hostname", "a host name", "uts")?;
     need(spec.domainname.is_some(), CLONE_NEWUTS, "/domainname", "a domain name", "uts")?;
     need(!linux.masked_paths.is_empty(), CLONE_NEWNS, "/linux/maskedPaths", "masking paths", "mount")?;

@@ -132,8 +132,9 @@ pub struct DeviceNode {
 #[derive(Clone, Debug)]
 #[allow(missing_docs)] // each variant says what it is; its fields are named for what they are
 pub enum Op {
-    /// Joins a namespace that the parent has opened.
-    Join { slot: usize, kind: i32 },
+    /// Joins a namespace that the parent has opened, unless that was done earlier. `early` puts off what is not permitted: the namespace
+    /// may belong to the user namespace that comes next.
+    Join { slot: usize, kind: i32, early: bool },
     /// Joins the namespaces of a running process through its pidfd.
     JoinProcess { slot: usize, kinds: i32 },
     /// Makes new namespaces of these kinds.
@@ -247,6 +248,8 @@ pub enum Op {
     Seccomp,
     /// Becomes the program.
     Exec,
+    /// Ends, because there is no program to become.
+    NoProcess,
 }
 
 struct Shown<'a>(&'a CStr);
@@ -313,9 +316,9 @@ impl fmt::Display for Op {
             Op::MakeCwd => f.write_str("make the working directory"),
             Op::FindHome => f.write_str("find the home directory"),
             Op::StdioOwner => f.write_str("give standard input and output to the user"),
+            Op::SecureBits => f.write_str("clear the secure bits"),
             Op::BoundingSet { .. } => f.write_str("drop capabilities from the bounding set"),
             Op::Groups { groups } => write!(f, "set the supplementary groups {groups:?}"),
-            Op::SecureBits => f.write_str("clear the secure bits"),
             Op::Ids { uid, gid } => write!(f, "become user {uid} and group {gid}"),
             Op::Chdir => f.write_str("change to the working directory"),
             Op::Capabilities { masks, .. } => write!(f, "set the capabilities ({masks})"),
@@ -328,6 +331,7 @@ impl fmt::Display for Op {
             Op::NoNewPrivs => f.write_str("set no_new_privs"),
             Op::Seccomp => f.write_str("install the seccomp filter"),
             Op::Exec => f.write_str("exec"),
+            Op::NoProcess => f.write_str("end, as there is no program"),
         }
     }
 }

@@ -125,6 +125,12 @@ pub fn words() -> impl Iterator<Item = &'static str> {
     WORDS.iter().map(|w| w.0)
 }
 
+/// Whether an option is one that the runtime understands, not the filesystem.
+pub fn is_word(option: &str) -> bool {
+    let name = option.split_once('=').map_or(option, |(name, _)| name);
+    matches!(name, "idmap" | "ridmap") || WORDS.binary_search_by_key(&option, |w| w.0).is_ok()
+}
+
 /// Reads a list of options. Later ones win. What no word matches is data.
 pub fn parse(list: &[String]) -> Options {
     let mut o = Options::default();

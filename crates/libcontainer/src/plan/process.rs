@@ -58,6 +58,7 @@ pub fn process(p: &spec::Process, base: &str, preserve_fds: u32, warnings: &mut 
     if let Some(umask) = p.user.umask.filter(|m| *m > 0o7777) {
         return Err(Error::invalid(at("user/umask"), format!("umask {umask:#o} has unknown bits")));
     }
+    affinity(p, base)?;
     let argv = p.args.iter().enumerate().map(|(i, a)| c_string(a, || at(&format!("args/{i}")))).collect::<Result<_>>()?;
     let environment = environment(&p.env, &at("env"))?;
     Ok(Process {
@@ -270,6 +271,20 @@ fn scheduler(s: &spec::Scheduler, base: &str) -> Result<SchedAttr> {
     Ok(SchedAttr { policy, flags, nice: s.nice, priority, runtime: s.runtime, deadline: s.deadline, period: s.period })
 }
 
+/// `execCPUAffinity`: the CPUs on which `exec` puts a process into its cgroup, and those of the process itself.
+///
+/// # Errors
+/// What is no list of CPUs.
+pub fn affinity(p: &spec::Process, base: &str) -> Result<(Option<CpuSet>, Option<CpuSet>)> {
+    let Some(wanted) = &p.exec_cpu_affinity else { return Ok((None, None)) };
+    let cpus = |list: &Option<String>, name: &str| {
+        let parse = |text: &String| cpu_list(text).filter(|set| *set != CpuSet::default());
+        let bad = |text: &String| Error::invalid(format!("{base}/execCPUAffinity/{name}"), format!("{text:?} is not a list of CPUs such as 0-3,7"));
+        list.as_ref().map(|text| parse(text).ok_or_else(|| bad(text))).transpose()
+    };
+    Ok((cpus(&wanted.initial, "initial")?, cpus(&wanted.r#final, "final")?))
+}
+
 /// A list of numbers and ranges such as `0-3,7` as a mask.
 pub fn cpu_list(text: &str) -> Option<CpuSet> {
     let mut set: CpuSet = Default::default();
@@ -349,6 +364,9 @@ fn memory_policy(m: &spec::MemoryPolicy) -> Result<Op> {
 
 /// The program that a filter is made of, and what was tolerated on the way. `receiver` gets the listener of a profile that names nobody.
 pub fn filter(profile: &seccomp::Profile, receiver: Option<&str>, warnings: &mut Vec<String>) -> Result<Option<Filter>> {
+    for (name, text) in [("listenerPath", &profile.listener_path), ("listenerMetadata", &profile.listener_metadata)] {
+        c_string(text.as_deref().unwrap_or_default(), || format!("/linux/seccomp/{name}"))?;
+    }
     let notifies = profile.syscalls.iter().any(|rule| rule.action == seccomp::Action::Notify);
     let addressed;
     let profile = match receiver {

@@ -13,7 +13,7 @@ use liboci_cli::{Exec, Global};
 pub fn run(global: &Global, command: &Exec, log: &mut Log) -> Result<i32> {
     // Nobody in the container may look into this process, which is about to go there (CVE-2016-9962).
     let _ = kernel::process::set_dumpable(false);
-    let container = container(global, &command.id)?;
+    let mut container = container(global, &command.id)?;
     if command.console_socket.is_some() && !command.detach {
         return Err(usage("cannot use console socket if teu will not detach or allocate tty"));
     }
@@ -40,7 +40,7 @@ pub fn run(global: &Global, command: &Exec, log: &mut Log) -> Result<i32> {
         }
         Ok(process)
     };
-    let mut running = exec::exec(&container, decide, &options).map_err(|e| match e.kind() {
+    let mut running = exec::exec(&mut container, decide, &options).map_err(|e| match e.kind() {
         Kind::WrongState | Kind::NotFound => e,
         _ => e.within("exec failed"),
     })?;
