@@ -22,18 +22,35 @@ impl Insn {
     /// An instruction with the given destination and source register.
     pub const fn new(code: u8, dst: u8, src: u8, off: i16, imm: i32) -> Insn {
         // Two bit fields share one byte; their order follows the byte order of the machine.
-        let registers = if cfg!(target_endian = "little") { src << 4 | dst } else { dst << 4 | src };
-        Insn { code, registers, off, imm }
+        let registers = if cfg!(target_endian = "little") {
+            src << 4 | dst
+        } else {
+            dst << 4 | src
+        };
+        Insn {
+            code,
+            registers,
+            off,
+            imm,
+        }
     }
 
     /// The destination register.
     pub const fn dst(self) -> u8 {
-        if cfg!(target_endian = "little") { self.registers & 15 } else { self.registers >> 4 }
+        if cfg!(target_endian = "little") {
+            self.registers & 15
+        } else {
+            self.registers >> 4
+        }
     }
 
     /// The source register.
     pub const fn src(self) -> u8 {
-        if cfg!(target_endian = "little") { self.registers >> 4 } else { self.registers & 15 }
+        if cfg!(target_endian = "little") {
+            self.registers >> 4
+        } else {
+            self.registers & 15
+        }
     }
 }
 
@@ -95,7 +112,14 @@ struct GetInfo {
 
 fn bpf<T>(command: libc::c_int, attr: &mut T) -> libc::c_long {
     // SAFETY: attr is one of the structures above, which lay out the part of `union bpf_attr` that `command` uses, and its size is passed.
-    unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>()) }
+    unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            std::ptr::from_mut(attr),
+            size_of::<T>(),
+        )
+    }
 }
 
 /// Loads a program of type `BPF_PROG_TYPE_CGROUP_DEVICE`. `name`: letters, digits, `_` and `.`, padded with NUL.
@@ -126,7 +150,11 @@ pub fn load_device_program(code: &[Insn], name: [u8; 16]) -> Result<OwnedFd> {
 
 /// Attaches a device program to a cgroup beside those that are there (every one must allow an access). With `replace` it takes the place of
 /// that program in one step (kernel 5.6).
-pub fn attach_device_program(cgroup: BorrowedFd<'_>, program: BorrowedFd<'_>, replace: Option<BorrowedFd<'_>>) -> Result<()> {
+pub fn attach_device_program(
+    cgroup: BorrowedFd<'_>,
+    program: BorrowedFd<'_>,
+    replace: Option<BorrowedFd<'_>>,
+) -> Result<()> {
     let mut attr = Attach {
         target_fd: cgroup.as_raw_fd() as u32,
         prog_fd: program.as_raw_fd() as u32,
@@ -175,7 +203,11 @@ pub fn program_by_id(id: u32) -> Result<OwnedFd> {
 pub fn program_name(program: BorrowedFd<'_>) -> Result<[u8; 16]> {
     // `struct bpf_prog_info` as far as the name, which follows 64 bytes of numbers.
     let mut info = [0u8; 80];
-    let mut attr = GetInfo { fd: program.as_raw_fd() as u32, len: info.len() as u32, info: info.as_mut_ptr() as u64 };
+    let mut attr = GetInfo {
+        fd: program.as_raw_fd() as u32,
+        len: info.len() as u32,
+        info: info.as_mut_ptr() as u64,
+    };
     check(bpf(OBJ_GET_INFO_BY_FD, &mut attr))?;
     let mut name = [0; 16];
     name.copy_from_slice(&info[64..]);

@@ -13,7 +13,14 @@ impl EventFd {
     /// A counter of 0.
     pub fn new() -> Result<EventFd> {
         // SAFETY: no memory is passed.
-        owned(unsafe { libc::syscall(libc::SYS_eventfd2, 0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }).map(EventFd)
+        owned(unsafe {
+            libc::syscall(
+                libc::SYS_eventfd2,
+                0,
+                libc::EFD_CLOEXEC | libc::EFD_NONBLOCK,
+            )
+        })
+        .map(EventFd)
     }
 
     /// The line for cgroup v1's `cgroup.event_control` that ties this counter to an open control file.
@@ -44,14 +51,28 @@ impl Inotify {
     /// A queue without watches.
     pub fn new() -> Result<Inotify> {
         // SAFETY: no memory is passed.
-        owned(unsafe { libc::syscall(libc::SYS_inotify_init1, libc::IN_CLOEXEC | libc::IN_NONBLOCK) }).map(Inotify)
+        owned(unsafe {
+            libc::syscall(
+                libc::SYS_inotify_init1,
+                libc::IN_CLOEXEC | libc::IN_NONBLOCK,
+            )
+        })
+        .map(Inotify)
     }
 
     /// Watches a file for modification and for its end.
     pub fn watch_modified(&self, path: &CStr) -> Result<()> {
         let mask = libc::IN_MODIFY | libc::IN_DELETE_SELF;
         // SAFETY: path is NUL-terminated.
-        check(unsafe { libc::syscall(libc::SYS_inotify_add_watch, self.0.as_raw_fd(), path.as_ptr(), mask) }).map(drop)
+        check(unsafe {
+            libc::syscall(
+                libc::SYS_inotify_add_watch,
+                self.0.as_raw_fd(),
+                path.as_ptr(),
+                mask,
+            )
+        })
+        .map(drop)
     }
 
     /// Empties the queue.

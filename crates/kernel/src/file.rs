@@ -177,7 +177,9 @@ pub fn lstatat(dir: BorrowedFd<'_>, path: &CStr) -> Result<libc::stat> {
 pub fn statat(dir: BorrowedFd<'_>, path: &CStr) -> Result<libc::stat> {
     let mut st = MaybeUninit::uninit();
     // SAFETY: path is NUL-terminated; st has room for one stat, which the call fills when it returns 0.
-    check(libc::c_long::from(unsafe { libc::fstatat(dir.as_raw_fd(), path.as_ptr(), st.as_mut_ptr(), 0) }))?;
+    check(libc::c_long::from(unsafe {
+        libc::fstatat(dir.as_raw_fd(), path.as_ptr(), st.as_mut_ptr(), 0)
+    }))?;
     // SAFETY: fstatat returned 0.
     Ok(unsafe { st.assume_init() })
 }
@@ -197,7 +199,9 @@ pub fn fstatfs(fd: BorrowedFd<'_>) -> Result<libc::statfs> {
 pub fn mount_flags(fd: BorrowedFd<'_>) -> Result<u64> {
     let mut st = MaybeUninit::<libc::statvfs>::uninit();
     // SAFETY: st has room for one statvfs, which fstatvfs fills when it returns 0.
-    check(libc::c_long::from(unsafe { libc::fstatvfs(fd.as_raw_fd(), st.as_mut_ptr()) }))?;
+    check(libc::c_long::from(unsafe {
+        libc::fstatvfs(fd.as_raw_fd(), st.as_mut_ptr())
+    }))?;
     // SAFETY: fstatvfs returned 0.
     Ok(unsafe { st.assume_init() }.f_flag)
 }
@@ -368,7 +372,14 @@ pub fn sendfile(to: BorrowedFd<'_>, from: BorrowedFd<'_>, len: usize) -> Result<
 /// getdents64(2): the next entries of an open directory, raw, into `buf`; none at the end.
 pub fn read_directory<'a>(dir: BorrowedFd<'_>, buf: &'a mut [u8]) -> Result<Entries<'a>> {
     // SAFETY: buf is writable for its length.
-    let n = check(unsafe { libc::syscall(libc::SYS_getdents64, dir.as_raw_fd(), buf.as_mut_ptr(), buf.len()) })?;
+    let n = check(unsafe {
+        libc::syscall(
+            libc::SYS_getdents64,
+            dir.as_raw_fd(),
+            buf.as_mut_ptr(),
+            buf.len(),
+        )
+    })?;
     Ok(Entries { rest: &buf[..n] })
 }
 

@@ -104,7 +104,8 @@ pub fn set_attributes(
 pub fn has_set_attributes() -> bool {
     let attr: *const libc::mount_attr = std::ptr::null();
     // SAFETY: a size of 0 is refused before the pointer is looked at.
-    let result = check(unsafe { libc::syscall(libc::SYS_mount_setattr, -1, c"".as_ptr(), 0, attr, 0usize) });
+    let result =
+        check(unsafe { libc::syscall(libc::SYS_mount_setattr, -1, c"".as_ptr(), 0, attr, 0usize) });
     result != Err(Errno::ENOSYS)
 }
 

@@ -360,12 +360,18 @@ pub fn default_signals(mask: u32) {
 pub fn namespace_kind(fd: BorrowedFd<'_>) -> Result<i32> {
     const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
     // SAFETY: takes no argument.
-    check(unsafe { libc::syscall(libc::SYS_ioctl, fd.as_raw_fd(), NS_GET_NSTYPE) }).map(|n| n as i32)
+    check(unsafe { libc::syscall(libc::SYS_ioctl, fd.as_raw_fd(), NS_GET_NSTYPE) })
+        .map(|n| n as i32)
 }
 
 /// The number of one ended child, whichever, which stays to be reaped.
 pub fn peek_any() -> Result<Option<i32>> {
-    Ok(waitid(libc::P_ALL, 0, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)?.map(|(pid, _)| pid))
+    Ok(waitid(
+        libc::P_ALL,
+        0,
+        libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
+    )?
+    .map(|(pid, _)| pid))
 }
 
 /// Reaps an ended child by its number.

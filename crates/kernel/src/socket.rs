@@ -71,11 +71,21 @@ pub fn connect(socket: BorrowedFd<'_>, path: &Path) -> Result<()> {
 
 /// How long connect and send may wait (socket(7), `SO_SNDTIMEO`); they fail with `EAGAIN` then.
 pub fn set_send_timeout(socket: BorrowedFd<'_>, time: std::time::Duration) -> Result<()> {
-    let time = libc::timeval { tv_sec: time.as_secs() as libc::time_t, tv_usec: 0 };
+    let time = libc::timeval {
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_usec: 0,
+    };
     let len = size_of::<libc::timeval>();
     // SAFETY: time is a live timeval of the length passed.
     check(unsafe {
-        libc::syscall(libc::SYS_setsockopt, socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_SNDTIMEO, &time, len)
+        libc::syscall(
+            libc::SYS_setsockopt,
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_SNDTIMEO,
+            &time,
+            len,
+        )
     })
     .map(drop)
 }
@@ -176,10 +186,7 @@ pub fn receive(socket: BorrowedFd<'_>, data: &mut [u8]) -> Result<(usize, Option
     let mut count = 0;
     #[allow(clippy::unnecessary_cast)] // the type differs between C libraries
     let length = msg.msg_controllen as usize;
-    if length >= 20
-        && word(8) == libc::SOL_SOCKET
-        && word(12) == libc::SCM_RIGHTS
-    {
+    if length >= 20 && word(8) == libc::SOL_SOCKET && word(12) == libc::SCM_RIGHTS {
         count = (word(0) as usize - 16) / 4;
         for i in 0..count.min(MAX_FDS) {
             // SAFETY: the kernel has just put this new descriptor into our table.

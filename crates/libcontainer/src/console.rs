@@ -23,8 +23,13 @@ impl ConsoleTarget<'_> {
     pub fn deliver(&self, master: OwnedFd) -> Result<Option<OwnedFd>> {
         match self {
             ConsoleTarget::Socket(path) => {
-                let number = kernel::tty::peer_number(master.as_fd()).during(|| "ioctl TIOCGPTN".into())?;
-                send_fd(path, format!("/dev/pts/{number}").as_bytes(), master.as_fd())?;
+                let number =
+                    kernel::tty::peer_number(master.as_fd()).during(|| "ioctl TIOCGPTN".into())?;
+                send_fd(
+                    path,
+                    format!("/dev/pts/{number}").as_bytes(),
+                    master.as_fd(),
+                )?;
                 Ok(None)
             }
             ConsoleTarget::Keep => {
@@ -34,7 +39,10 @@ impl ConsoleTarget<'_> {
                 }
                 Ok(Some(master))
             }
-            ConsoleTarget::None => Err(Error::new(Kind::Failed, "a terminal came that nobody has asked for")),
+            ConsoleTarget::None => Err(Error::new(
+                Kind::Failed,
+                "a terminal came that nobody has asked for",
+            )),
         }
     }
 }
@@ -44,7 +52,9 @@ pub fn send_fd(path: &Path, word: &[u8], fd: BorrowedFd<'_>) -> Result<()> {
     let what = || format!("send a descriptor to {}", path.display());
     let stream = socket::unix(socket::SOCK_STREAM).during(what)?;
     connect(stream.as_fd(), path).map_err(|e| silent(e, what()))?;
-    socket::send(stream.as_fd(), word, &[fd]).during(what).map(drop)
+    socket::send(stream.as_fd(), word, &[fd])
+        .during(what)
+        .map(drop)
 }
 
 /// How long a listener may leave us waiting.
@@ -53,7 +63,10 @@ const LISTENER_TIME: Duration = Duration::from_secs(10);
 /// The sentence for a listener that does not take us.
 pub fn silent(errno: Errno, what: String) -> Error {
     match errno {
-        Errno::EAGAIN => Error::new(Kind::Failed, what).cause(format!("nobody accepted the connection in {} seconds", LISTENER_TIME.as_secs())),
+        Errno::EAGAIN => Error::new(Kind::Failed, what).cause(format!(
+            "nobody accepted the connection in {} seconds",
+            LISTENER_TIME.as_secs()
+        )),
         other => Error::os(what, other),
     }
 }
@@ -65,10 +78,21 @@ pub fn connect(stream: BorrowedFd<'_>, path: &Path) -> kernel::Result<()> {
     socket::set_send_timeout(stream, LISTENER_TIME)?;
     match socket::connect(stream, path) {
         Err(Errno::ENAMETOOLONG) => {
-            let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::ENAMETOOLONG) };
-            let dir = std::ffi::CString::new(dir.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
-            let dir = kernel::file::openat(kernel::file::CWD, &dir, kernel::file::O_PATH | kernel::file::O_DIRECTORY, 0)?;
-            socket::connect(stream, &Path::new(&format!("/proc/self/fd/{}", dir.as_raw_fd())).join(name))
+            let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+                return Err(Errno::ENAMETOOLONG);
+            };
+            let dir =
+                std::ffi::CString::new(dir.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+            let dir = kernel::file::openat(
+                kernel::file::CWD,
+                &dir,
+                kernel::file::O_PATH | kernel::file::O_DIRECTORY,
+                0,
+            )?;
+            socket::connect(
+                stream,
+                &Path::new(&format!("/proc/self/fd/{}", dir.as_raw_fd())).join(name),
+            )
         }
         other => other,
     }

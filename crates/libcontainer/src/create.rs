@@ -91,31 +91,47 @@ pub fn load(bundle: &Path, config: Option<&Path>) -> Result<Spec> {
     let shown = path.display();
     let c_path = plan::c_string(&path.to_string_lossy(), String::new)?;
     let file = file::openat(CWD, &c_path, O_RDONLY, 0).map_err(|errno| match errno {
-        Errno::ENOENT => Error::new(Kind::Invalid, format!("JSON specification file {shown} not found: no such file or directory"))
-            .hint("run in the bundle's directory or name it with --bundle; `spec` writes an example"),
+        Errno::ENOENT => Error::new(
+            Kind::Invalid,
+            format!("JSON specification file {shown} not found: no such file or directory"),
+        )
+        .hint("run in the bundle's directory or name it with --bundle; `spec` writes an example"),
         other => Error::os(format!("open {shown}"), other),
     })?;
-    let bytes = crate::state::read_all(file.as_fd(), spec::MAX_SIZE).map_err(|errno| match errno {
-        Errno::EFBIG => Error::new(Kind::Invalid, format!("{shown} is larger than {} MiB", spec::MAX_SIZE >> 20)),
-        other => Error::os(format!("read {shown}"), other),
-    })?;
+    let bytes =
+        crate::state::read_all(file.as_fd(), spec::MAX_SIZE).map_err(|errno| match errno {
+            Errno::EFBIG => Error::new(
+                Kind::Invalid,
+                format!("{shown} is larger than {} MiB", spec::MAX_SIZE >> 20),
+            ),
+            other => Error::os(format!("read {shown}"), other),
+        })?;
     spec::decode(&bytes).map_err(|e| decode_error(&path, &e))
 }
 
 /// A decoder's error in this crate's terms.
 pub fn decode_error(path: &Path, e: &spec::DecodeError) -> Error {
-    let place = if e.line > 0 { format!(" (line {}, column {})", e.line, e.column) } else { String::new() };
-    Error::new(Kind::Invalid, format!("decode {}", path.display())).cause(format!("{}{place}", e.message)).field(e.pointer.clone())
+    let place = if e.line > 0 {
+        format!(" (line {}, column {})", e.line, e.column)
+    } else {
+        String::new()
+    };
+    Error::new(Kind::Invalid, format!("decode {}", path.display()))
+        .cause(format!("{}{place}", e.message))
+        .field(e.pointer.clone())
 }
 
 /// Decides without doing: for `explain`.
 pub fn decide(options: &Options<'_>) -> Result<(Spec, Plan, PathBuf)> {
     crate::state::check_id(options.id)?;
-    let bundle = std::path::absolute(options.bundle).during(|| format!("find the bundle {}", options.bundle.display()))?;
+    let bundle = std::path::absolute(options.bundle)
+        .during(|| format!("find the bundle {}", options.bundle.display()))?;
     let mut spec = load(&bundle, options.config)?;
     if options.listen_fds > 0 {
         if let Some(process) = &mut spec.process {
-            process.env.push(format!("LISTEN_FDS={}", options.listen_fds));
+            process
+                .env
+                .push(format!("LISTEN_FDS={}", options.listen_fds));
             process.env.push("LISTEN_PID=1".into());
         }
     }
@@ -127,7 +143,11 @@ pub fn decide(options: &Options<'_>) -> Result<(Spec, Plan, PathBuf)> {
     // Valid until the start: `create` takes it.
     let no_process = spec.process.is_none() && options.await_command;
     if no_process {
-        spec.process = Some(spec::Process { args: vec!["none".into()], cwd: "/".into(), ..spec::Process::default() });
+        spec.process = Some(spec::Process {
+            args: vec!["none".into()],
+            cwd: "/".into(),
+            ..spec::Process::default()
+        });
     }
     let host = Host::probe()?;
     let choices = plan::Options {
@@ -152,7 +172,9 @@ fn add_notify_socket(spec: &mut Spec, options: &Options<'_>) {
         destination: notify::INSIDE.into(),
         r#type: Some("bind".into()),
         source: Some(source.to_string_lossy().into_owned()),
-        options: ["bind", "ro", "nosuid", "nodev", "noexec"].map(String::from).to_vec(),
+        options: ["bind", "ro", "nosuid", "nodev", "noexec"]
+            .map(String::from)
+            .to_vec(),
         ..spec::Mount::default()
     });
     if let Some(process) = &mut spec.process {
@@ -175,7 +197,10 @@ pub fn create(options: &Options<'_>) -> Result<Created> {
     check_rootfs(&plan)?;
     check_preserved(&plan)?;
     let slots = spawn::open_slots(&plan.program.slots)?;
-    let mut pid_file = options.pid_file.map(pidfile::PidFile::prepare).transpose()?;
+    let mut pid_file = options
+        .pid_file
+        .map(pidfile::PidFile::prepare)
+        .transpose()?;
 
     let dir = StateDir::create(options.state_root, options.id)?;
     let mut record = Record::new(options.id, &bundle, &plan.rootfs);
@@ -183,8 +208,23 @@ pub fn create(options: &Options<'_>) -> Result<Created> {
     record.mounts_on_host = plan.mounts_on_host;
     record.private_pids = plan.program.clone_flags & CLONE_NEWPID != 0;
     record.annotations.clone_from(&spec.annotations);
-    record.hooks = spec.hooks.clone().filter(|h| !h.poststart.is_empty() || !h.poststop.is_empty());
-    let mut making = Making { dir, record, plan, hooks, cgroup: None, process: None, terminal: None, trees: None, moved: None, keep_groups: None, warnings: Vec::new() };
+    record.hooks = spec
+        .hooks
+        .clone()
+        .filter(|h| !h.poststart.is_empty() || !h.poststop.is_empty());
+    let mut making = Making {
+        dir,
+        record,
+        plan,
+        hooks,
+        cgroup: None,
+        process: None,
+        terminal: None,
+        trees: None,
+        moved: None,
+        keep_groups: None,
+        warnings: Vec::new(),
+    };
     match making.make(options, &template, slots, &mut pid_file) {
         Ok(()) => Ok(making.finish()),
         Err(e) => Err(making.undo(e)),
@@ -194,8 +234,12 @@ pub fn create(options: &Options<'_>) -> Result<Created> {
 fn check_terminal(plan: &Plan, options: &Options<'_>) -> Result<()> {
     let refuse = |why: &'static str| Err(Error::invalid("/process/terminal", why));
     match (plan.program.process.terminal.is_some(), options.console) {
-        (true, ConsoleTarget::None) => refuse("cannot allocate tty if teu will detach without setting console socket"),
-        (false, ConsoleTarget::Socket(_)) => refuse("cannot use console socket if teu will not detach or allocate tty"),
+        (true, ConsoleTarget::None) => {
+            refuse("cannot allocate tty if teu will detach without setting console socket")
+        }
+        (false, ConsoleTarget::Socket(_)) => {
+            refuse("cannot use console socket if teu will not detach or allocate tty")
+        }
         _ => Ok(()),
     }
 }
@@ -205,8 +249,13 @@ fn check_rootfs(plan: &Plan) -> Result<()> {
     match file::openat(CWD, &plan.rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0) {
         Ok(_) => Ok(()),
         Err(errno) => {
-            let error = Error::os(format!("invalid rootfs: open {shown}"), errno).field("/root/path");
-            Err(if errno == Errno::ENOTDIR || errno == Errno::ELOOP { error.hint("it must be a directory, not a link") } else { error })
+            let error =
+                Error::os(format!("invalid rootfs: open {shown}"), errno).field("/root/path");
+            Err(if errno == Errno::ENOTDIR || errno == Errno::ELOOP {
+                error.hint("it must be a directory, not a link")
+            } else {
+                error
+            })
         }
     }
 }
@@ -214,7 +263,13 @@ fn check_rootfs(plan: &Plan) -> Result<()> {
 fn check_preserved(plan: &Plan) -> Result<()> {
     let last = 3 + plan.program.process.preserve_fds as i32;
     match (3..last).find(|fd| !io::is_open(*fd)) {
-        Some(fd) => Err(Error::new(Kind::Invalid, format!("please check that --preserve-fds {}: descriptor {fd} is not open", last - 3))),
+        Some(fd) => Err(Error::new(
+            Kind::Invalid,
+            format!(
+                "please check that --preserve-fds {}: descriptor {fd} is not open",
+                last - 3
+            ),
+        )),
         None => Ok(()),
     }
 }
@@ -243,14 +298,26 @@ impl Making {
         slots: Vec<Option<OwnedFd>>,
         pid_file: &mut Option<pidfile::PidFile>,
     ) -> Result<()> {
-        let resctrl = self.plan.intel_rdt.clone().map(|wanted| Ok::<_, Error>((resctrl::find()?, wanted))).transpose()?;
+        let resctrl = self
+            .plan
+            .intel_rdt
+            .clone()
+            .map(|wanted| Ok::<_, Error>((resctrl::find()?, wanted)))
+            .transpose()?;
         if let Some((root, wanted)) = &resctrl {
             self.record.intel_rdt = Some(resctrl::intend(root, wanted, &self.record.id)?);
         }
         // Record before act: from here on the cgroup can be found and removed.
         self.dir.save_intent(&self.record)?;
-        let cgroup = Cgroup::create(&self.plan.cgroup, Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
-        self.warnings.extend(cgroup.warnings().iter().cloned());
+        let cgroup = Cgroup::create(&self.plan.cgroup, Instant::now() + CGROUP_TIME)
+            .map_err(from_cgroups)?;
+        // One line tells enough, also where each of ten hierarchies says the same.
+        match cgroup.warnings() {
+            [first, rest @ ..] if !rest.is_empty() => self
+                .warnings
+                .push(format!("{first} (and {} more like this)", rest.len())),
+            few => self.warnings.extend_from_slice(few),
+        }
         self.record.cgroup = cgroup.record().clone();
         // From here on whatever fails takes it away again.
         self.cgroup = Some(cgroup);
@@ -261,11 +328,17 @@ impl Making {
             self.keep_groups = Some(resctrl::create(root, wanted, intent)?);
         }
         let starter = socket::unix(socket::SOCK_DGRAM).during(|| "make the start socket".into())?;
-        let states = [self.state("created").hook_parts(), self.state("created").hook_parts()];
+        let states = [
+            self.state("created").hook_parts(),
+            self.state("created").hook_parts(),
+        ];
         let setup = Setup {
             program: &self.plan.program,
             slots,
-            entry: self.cgroup.as_ref().map_or(libcgroups::Entry::None, Cgroup::entry),
+            entry: self
+                .cgroup
+                .as_ref()
+                .map_or(libcgroups::Entry::None, Cgroup::entry),
             starter: options.await_command.then_some(&starter),
             hooks: &self.hooks,
             hook_states: &states,
@@ -279,11 +352,18 @@ impl Making {
     }
 
     fn state(&self, status: &str) -> StateDocument {
-        StateDocument::new(&self.record.id, status, &self.record.bundle, &self.record.annotations)
+        StateDocument::new(
+            &self.record.id,
+            status,
+            &self.record.bundle,
+            &self.record.annotations,
+        )
     }
 
     fn process(&mut self) -> Result<&mut Spawned> {
-        self.process.as_mut().ok_or_else(|| Error::new(Kind::Failed, "there is no process yet"))
+        self.process
+            .as_mut()
+            .ok_or_else(|| Error::new(Kind::Failed, "there is no process yet"))
     }
 
     /// Answers the child until it is ready.
@@ -292,7 +372,9 @@ impl Making {
             self.welcome()?;
         }
         loop {
-            let Some(process) = self.process.as_mut() else { return Ok(()) };
+            let Some(process) = self.process.as_mut() else {
+                return Ok(());
+            };
             let message = process.next(&self.plan.program)?;
             let pid = process.facts.pid;
             match message {
@@ -318,7 +400,12 @@ impl Making {
                 }
                 Message::Ready => return Ok(()),
                 Message::Closed => return Err(self.death()),
-                other => return Err(Error::new(Kind::Failed, format!("the container's process sent {other:?} out of turn"))),
+                other => {
+                    return Err(Error::new(
+                        Kind::Failed,
+                        format!("the container's process sent {other:?} out of turn"),
+                    ));
+                }
             }
         }
     }
@@ -330,13 +417,17 @@ impl Making {
             oom_score_adj(pid, value)?;
         }
         for (i, (resource, limit)) in self.plan.program.process.rlimits.iter().enumerate() {
-            raise_limit(pid, *resource, *limit).map_err(|e| e.field(format!("/process/rlimits/{i}")))?;
+            raise_limit(pid, *resource, *limit)
+                .map_err(|e| e.field(format!("/process/rlimits/{i}")))?;
         }
         if let Some(groups) = &self.record.intel_rdt {
             groups.enter(pid)?;
         }
         if !self.plan.net_devices.is_empty() {
-            self.moved = Some(net_devices::move_all(&self.plan.net_devices, self.network(pid)?)?);
+            self.moved = Some(net_devices::move_all(
+                &self.plan.net_devices,
+                self.network(pid)?,
+            )?);
         }
         match self.plan.id_maps.clone() {
             Some(maps) => self.process()?.map_ids(&maps),
@@ -346,48 +437,83 @@ impl Making {
 
     /// The container's network namespace: the process is born in a new one, or joins one later.
     fn network(&self, pid: i32) -> Result<OwnedFd> {
-        let joined = self.plan.program.slots.iter().find(|s| matches!(s.what, SlotKind::Namespace { kind: CLONE_NEWNET, .. }));
+        let joined = self.plan.program.slots.iter().find(|s| {
+            matches!(
+                s.what,
+                SlotKind::Namespace {
+                    kind: CLONE_NEWNET,
+                    ..
+                }
+            )
+        });
         if let Some(slot) = joined {
             let mut open = spawn::open_slots(std::slice::from_ref(slot))?;
-            return open.pop().flatten().ok_or_else(|| Error::new(Kind::Failed, "the network namespace is not open"));
+            return open
+                .pop()
+                .flatten()
+                .ok_or_else(|| Error::new(Kind::Failed, "the network namespace is not open"));
         }
         let path = format!("/proc/{pid}/ns/net");
-        file::openat(CWD, &plan::c_string(&path, String::new)?, 0, 0).during(|| format!("open {path}"))
+        file::openat(CWD, &plan::c_string(&path, String::new)?, 0, 0)
+            .during(|| format!("open {path}"))
     }
 
     /// Has a mount copied that the process cannot copy itself.
     fn send_tree(&mut self, n: u32) -> Result<()> {
-        let Some(process) = &self.process else { return Ok(()) };
+        let Some(process) = &self.process else {
+            return Ok(());
+        };
         let trees = match self.trees.take() {
             Some(trees) => trees,
-            None => Trees::start(&self.plan.program, process.facts.pid, process.child.pidfd.as_fd())?,
+            None => Trees::start(
+                &self.plan.program,
+                process.facts.pid,
+                process.child.pidfd.as_fd(),
+            )?,
         };
         let fd = trees.fetch(&self.plan.program, n)?;
         self.trees = Some(trees);
-        sync::tree(process.sync.as_fd(), fd.as_fd()).during(|| "wake the container's process".into())
+        sync::tree(process.sync.as_fd(), fd.as_fd())
+            .during(|| "wake the container's process".into())
     }
 
     fn place(&mut self, pid: i32) -> Result<()> {
         match &mut self.cgroup {
-            Some(cgroup) => cgroup.start_unit(&self.plan.cgroup, pid, Instant::now() + CGROUP_TIME).map_err(from_cgroups),
+            Some(cgroup) => cgroup
+                .start_unit(&self.plan.cgroup, pid, Instant::now() + CGROUP_TIME)
+                .map_err(from_cgroups),
             None => Ok(()),
         }
     }
 
     /// The process died without a word: killed, most likely for its memory.
     fn death(&mut self) -> Error {
-        let exit = self.process.as_ref().and_then(|p| process::wait(p.child.pidfd.as_fd()).ok());
+        let exit = self
+            .process
+            .as_ref()
+            .and_then(|p| process::wait(p.child.pidfd.as_fd()).ok());
         let oom = self.cgroup.as_ref().is_some_and(|c| c.oom_kills() > 0);
         if oom {
-            let limit = self.cgroup.as_ref().and_then(Cgroup::memory_limit).map_or_else(String::new, |n| format!(" of {n} bytes"));
-            return Error::new(Kind::Failed, format!("container init was OOM-killed (memory limit{limit} too low?)")).field("/linux/resources/memory/limit");
+            let limit = self
+                .cgroup
+                .as_ref()
+                .and_then(Cgroup::memory_limit)
+                .map_or_else(String::new, |n| format!(" of {n} bytes"));
+            return Error::new(
+                Kind::Failed,
+                format!("container init was OOM-killed (memory limit{limit} too low?)"),
+            )
+            .field("/linux/resources/memory/limit");
         }
         let how = match exit {
             Some(process::Exit::Code(code)) => format!("exit status {code}"),
             Some(process::Exit::Signal(signal)) => format!("signal {signal}"),
             None => "unknown reason".into(),
         };
-        Error::new(Kind::Failed, format!("container init died while it was being set up: {how}"))
+        Error::new(
+            Kind::Failed,
+            format!("container init died while it was being set up: {how}"),
+        )
     }
 
     /// Everything is done inside: tell the world.
@@ -415,20 +541,42 @@ impl Making {
         self.dir.save_template(template)?;
         self.dir.save(&self.record)?;
         if options.await_command {
-            socket::bind(starter.as_fd(), &self.dir.short_path(START_SOCKET)).during(|| "bind the start socket".into())?;
+            socket::bind(starter.as_fd(), &self.dir.short_path(START_SOCKET))
+                .during(|| "bind the start socket".into())?;
         }
         if let Some(file) = pid_file.take() {
             file.write(pid)?;
         }
         // `run` lets it go on and start in one.
-        if options.await_command { self.process()?.go() } else { Ok(()) }
+        if options.await_command {
+            self.process()?.go()
+        } else {
+            Ok(())
+        }
     }
 
     fn finish(self) -> Created {
-        let Making { dir, record, plan, hooks, process, terminal, mut warnings, .. } = self;
+        let Making {
+            dir,
+            record,
+            plan,
+            hooks,
+            process,
+            terminal,
+            mut warnings,
+            ..
+        } = self;
         warnings.extend(plan.warnings.iter().cloned());
         let process = process.expect("a finished container has a process");
-        Created { record, dir, process, plan, hooks, terminal, warnings }
+        Created {
+            record,
+            dir,
+            process,
+            plan,
+            hooks,
+            terminal,
+            warnings,
+        }
     }
 
     /// Takes away what there is. What cannot be taken away is added to the error.
@@ -445,7 +593,13 @@ impl Making {
             process.kill();
         }
         let state = self.state("stopped");
-        let left = crate::lifecycle::clean_up(self.dir, &self.record, self.cgroup.as_ref(), &self.hooks, &state);
+        let left = crate::lifecycle::clean_up(
+            self.dir,
+            &self.record,
+            self.cgroup.as_ref(),
+            &self.hooks,
+            &state,
+        );
         match left {
             Ok(()) => error,
             Err(more) => error.hint(format!("and then: {more}")),
@@ -457,11 +611,14 @@ impl Making {
 pub fn oom_score_adj(pid: i32, value: i64) -> Result<()> {
     let path = format!("/proc/{pid}/oom_score_adj");
     let c_path = plan::c_string(&path, String::new)?;
-    let result = file::openat(CWD, &c_path, file::O_WRONLY, 0).and_then(|f| io::write_all(f.as_fd(), value.to_string().as_bytes()));
+    let result = file::openat(CWD, &c_path, file::O_WRONLY, 0)
+        .and_then(|f| io::write_all(f.as_fd(), value.to_string().as_bytes()));
     match result {
         // Lowering it below one's own takes CAP_SYS_RESOURCE of the host.
         Err(Errno::EACCES | Errno::EPERM) if kernel::cred::euid() != 0 => Ok(()),
-        other => other.map_err(|e| Error::os(format!("write {value} to {path}"), e).field("/process/oomScoreAdj")),
+        other => other.map_err(|e| {
+            Error::os(format!("write {value} to {path}"), e).field("/process/oomScoreAdj")
+        }),
     }
 }
 
@@ -473,6 +630,11 @@ pub fn raise_limit(pid: i32, resource: u32, wanted: Limit) -> Result<()> {
     if wanted.hard <= old.hard {
         return Ok(());
     }
-    let raised = Limit { soft: old.soft, hard: wanted.hard };
-    process::prlimit(pid, resource, Some(raised)).map_err(|e| Error::os(what(), e).hint("raising a hard limit takes CAP_SYS_RESOURCE")).map(drop)
+    let raised = Limit {
+        soft: old.soft,
+        hard: wanted.hard,
+    };
+    process::prlimit(pid, resource, Some(raised))
+        .map_err(|e| Error::os(what(), e).hint("raising a hard limit takes CAP_SYS_RESOURCE"))
+        .map(drop)
 }

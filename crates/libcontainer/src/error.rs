@@ -38,11 +38,21 @@ pub struct Error {
 impl Error {
     /// A failure of the given kind; `step` says what was being done, to what.
     pub fn new(kind: Kind, step: impl Into<Cow<'static, str>>) -> Error {
-        Error { kind, step: step.into(), cause: None, errno: None, field: None, hint: None }
+        Error {
+            kind,
+            step: step.into(),
+            cause: None,
+            errno: None,
+            field: None,
+            hint: None,
+        }
     }
 
     /// A configuration that is refused: `field` is its JSON pointer, `why` says what is wrong with it.
-    pub fn invalid(field: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) -> Error {
+    pub fn invalid(
+        field: impl Into<Cow<'static, str>>,
+        why: impl Into<Cow<'static, str>>,
+    ) -> Error {
         Error::new(Kind::Invalid, why).field(field)
     }
 
@@ -119,7 +129,11 @@ impl fmt::Display for Error {
 
 /// What libcgroups says, in this crate's terms.
 pub fn from_cgroups(error: libcgroups::Error) -> Error {
-    let kind = if error.errno().is_some() { Kind::Failed } else { Kind::Invalid };
+    let kind = if error.errno().is_some() {
+        Kind::Failed
+    } else {
+        Kind::Invalid
+    };
     let field = error.field().unwrap_or_default().to_owned();
     let mut result = Error::new(kind, error.message().to_owned()).field(field);
     result.errno = error.errno();
@@ -145,9 +159,20 @@ mod tests {
 
     #[test]
     fn an_error_prints_the_parts_it_has() {
-        let full = Error::os("mount tmpfs on /tmp", Errno::EINVAL).field("/mounts/3").hint("check its options");
-        assert_eq!(full.to_string(), "mount tmpfs on /tmp: invalid argument (config.json: /mounts/3); check its options");
-        assert_eq!(Error::new(Kind::NotFound, "container does not exist").to_string(), "container does not exist");
-        assert_eq!(full.within("create c1").to_string().split(':').next(), Some("create c1"));
+        let full = Error::os("mount tmpfs on /tmp", Errno::EINVAL)
+            .field("/mounts/3")
+            .hint("check its options");
+        assert_eq!(
+            full.to_string(),
+            "mount tmpfs on /tmp: invalid argument (config.json: /mounts/3); check its options"
+        );
+        assert_eq!(
+            Error::new(Kind::NotFound, "container does not exist").to_string(),
+            "container does not exist"
+        );
+        assert_eq!(
+            full.within("create c1").to_string().split(':').next(),
+            Some("create c1")
+        );
     }
 }

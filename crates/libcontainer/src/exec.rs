@@ -46,34 +46,65 @@ pub struct Running {
 ///
 /// # Errors
 /// [`Kind::WrongState`] unless the container runs; everything that can go wrong up to execve.
-pub fn exec(container: &mut Container, wanted: impl FnOnce(&Template) -> Result<spec::Process>, options: &Options<'_>) -> Result<Running> {
+pub fn exec(
+    container: &mut Container,
+    wanted: impl FnOnce(&Template) -> Result<spec::Process>,
+    options: &Options<'_>,
+) -> Result<Running> {
     // A delete waits until this process is in, and then kills it with the others.
     container.hold()?;
     match container.status()? {
         Status::Running | Status::Created => {}
         Status::Paused if options.ignore_paused => {}
         Status::Paused => {
-            return Err(Error::new(Kind::WrongState, "cannot exec in a paused container (use --ignore-paused to override)"));
+            return Err(Error::new(
+                Kind::WrongState,
+                "cannot exec in a paused container (use --ignore-paused to override)",
+            ));
         }
-        _ => return Err(Error::new(Kind::WrongState, "cannot exec in a stopped container")),
+        _ => {
+            return Err(Error::new(
+                Kind::WrongState,
+                "cannot exec in a stopped container",
+            ));
+        }
     }
     let template = container.dir.load_template()?;
     let available = kernel::cred::capget().during(|| "capget".into())?.permitted;
-    let mut plan = crate::plan::exec::plan(&template, &wanted(&template)?, options.preserve_fds, available)?;
+    let mut plan = crate::plan::exec::plan(
+        &template,
+        &wanted(&template)?,
+        options.preserve_fds,
+        available,
+    )?;
     match (plan.program.process.terminal.is_some(), options.console) {
         (true, ConsoleTarget::None) => {
-            return Err(Error::invalid("/terminal", "cannot allocate tty if teu will detach without setting console socket"));
+            return Err(Error::invalid(
+                "/terminal",
+                "cannot allocate tty if teu will detach without setting console socket",
+            ));
         }
         (false, ConsoleTarget::Socket(_)) => {
-            return Err(Error::invalid("/terminal", "cannot use console socket if teu will not detach or allocate tty"));
+            return Err(Error::invalid(
+                "/terminal",
+                "cannot use console socket if teu will not detach or allocate tty",
+            ));
         }
         _ => {}
     }
-    let raises = |(resource, limit): &(u32, process::Limit)| process::prlimit(0, *resource, None).is_ok_and(|own| limit.hard > own.hard);
-    if container.record.intel_rdt.is_some() || plan.oom_score_adj.is_some() || plan.program.process.rlimits.iter().any(raises) {
+    let raises = |(resource, limit): &(u32, process::Limit)| {
+        process::prlimit(0, *resource, None).is_ok_and(|own| limit.hard > own.hard)
+    };
+    if container.record.intel_rdt.is_some()
+        || plan.oom_score_adj.is_some()
+        || plan.program.process.rlimits.iter().any(raises)
+    {
         plan.wait();
     }
-    let pid_file = options.pid_file.map(pidfile::PidFile::prepare).transpose()?;
+    let pid_file = options
+        .pid_file
+        .map(pidfile::PidFile::prepare)
+        .transpose()?;
     let init = container.pidfd()?;
     let mut slots = vec![Some(init)];
     if template.chrooted {
@@ -93,21 +124,34 @@ pub fn exec(container: &mut Container, wanted: impl FnOnce(&Template) -> Result<
 fn root_of(pid: i32) -> Result<OwnedFd> {
     let path = format!("/proc/{pid}/root");
     let c_path = crate::plan::c_string(&path, String::new)?;
-    file::openat(CWD, &c_path, file::O_PATH | file::O_DIRECTORY, 0).during(|| format!("open {path}"))
+    file::openat(CWD, &c_path, file::O_PATH | file::O_DIRECTORY, 0)
+        .during(|| format!("open {path}"))
 }
 
-fn start(container: &Container, plan: &ExecPlan, slots: Vec<Option<OwnedFd>>, options: &Options<'_>) -> Result<Running> {
+fn start(
+    container: &Container,
+    plan: &ExecPlan,
+    slots: Vec<Option<OwnedFd>>,
+    options: &Options<'_>,
+) -> Result<Running> {
     if let Some(cpus) = &plan.initial_affinity {
-        sched::set_affinity(0, cpus).map_err(|e| Error::os("set the initial CPU affinity", e).field("/execCPUAffinity/initial"))?;
+        sched::set_affinity(0, cpus).map_err(|e| {
+            Error::os("set the initial CPU affinity", e).field("/execCPUAffinity/initial")
+        })?;
     }
     let mut cgroup = container.cgroup();
     // The container may have moved itself on: its first process tells where it is now, unless a place was asked for.
     let entered = match cgroup.exec_entry(&options.cgroups).map(drop) {
-        Err(_) if options.cgroups.is_empty() => cgroup.exec_entry_beside(container.record.pid).map(drop),
+        Err(_) if options.cgroups.is_empty() => {
+            cgroup.exec_entry_beside(container.record.pid).map(drop)
+        }
         other => other,
     };
     entered.map_err(from_cgroups)?;
-    let states = [container.document("running").hook_parts(), Default::default()];
+    let states = [
+        container.document("running").hook_parts(),
+        Default::default(),
+    ];
     let hooks = Hooks::default();
     let mut setup = Setup {
         program: &plan.program,
@@ -120,16 +164,33 @@ fn start(container: &Container, plan: &ExecPlan, slots: Vec<Option<OwnedFd>>, op
     };
     let process = match spawn::spawn(&setup) {
         // A cgroup of version 2 with children of its own takes no processes: init has moved on, so follow it.
-        Err(e) if options.cgroups.is_empty() && matches!(e.os_error(), Some(Errno::EBUSY | Errno::EOPNOTSUPP)) => {
+        Err(e)
+            if options.cgroups.is_empty()
+                && matches!(e.os_error(), Some(Errno::EBUSY | Errno::EOPNOTSUPP)) =>
+        {
             let slots = std::mem::take(&mut setup.slots);
             drop(setup);
-            let entry = cgroup.exec_entry_beside(container.record.pid).map_err(from_cgroups)?;
-            let again = Setup { program: &plan.program, slots, entry, starter: None, hooks: &hooks, hook_states: &states, hide: true };
+            let entry = cgroup
+                .exec_entry_beside(container.record.pid)
+                .map_err(from_cgroups)?;
+            let again = Setup {
+                program: &plan.program,
+                slots,
+                entry,
+                starter: None,
+                hooks: &hooks,
+                hook_states: &states,
+                hide: true,
+            };
             spawn::spawn(&again)?
         }
         other => other?,
     };
-    let mut running = Running { process, terminal: None, warnings: Vec::new() };
+    let mut running = Running {
+        process,
+        terminal: None,
+        warnings: Vec::new(),
+    };
     if let Err(e) = serve(container, &mut running, plan, options) {
         running.process.kill();
         return Err(e);
@@ -138,7 +199,12 @@ fn start(container: &Container, plan: &ExecPlan, slots: Vec<Option<OwnedFd>>, op
 }
 
 /// Answers the process until execve.
-fn serve(container: &Container, running: &mut Running, plan: &ExecPlan, options: &Options<'_>) -> Result<()> {
+fn serve(
+    container: &Container,
+    running: &mut Running,
+    plan: &ExecPlan,
+    options: &Options<'_>,
+) -> Result<()> {
     let mut executing = false;
     loop {
         match running.process.next(&plan.program)? {
@@ -152,13 +218,23 @@ fn serve(container: &Container, running: &mut Running, plan: &ExecPlan, options:
             Message::Listener(number) => {
                 let mut state = container.document("running");
                 state.pid = Some(container.record.pid);
-                listener::forward(&running.process, number, plan.program.process.seccomp.as_ref(), state)?;
+                listener::forward(
+                    &running.process,
+                    number,
+                    plan.program.process.seccomp.as_ref(),
+                    state,
+                )?;
                 running.process.go()?;
             }
             Message::Executing => executing = true,
             Message::Closed if executing => return Ok(()),
             Message::Closed => return Err(death(container)),
-            other => return Err(Error::new(Kind::Failed, format!("the process sent {other:?} out of turn"))),
+            other => {
+                return Err(Error::new(
+                    Kind::Failed,
+                    format!("the process sent {other:?} out of turn"),
+                ));
+            }
         }
     }
 }
@@ -177,11 +253,22 @@ fn welcome(container: &Container, pid: i32, plan: &ExecPlan) -> Result<()> {
 }
 
 fn death(container: &Container) -> Error {
-    let oom = if container.cgroup().oom_kills() > 0 { " (possibly OOM-killed)" } else { "" };
-    Error::new(Kind::Failed, format!("the process died while it was being set up{oom}"))
+    let oom = if container.cgroup().oom_kills() > 0 {
+        " (possibly OOM-killed)"
+    } else {
+        ""
+    };
+    Error::new(
+        Kind::Failed,
+        format!("the process died while it was being set up{oom}"),
+    )
 }
 
-fn finish(running: &Running, pid_file: Option<pidfile::PidFile>, options: &Options<'_>) -> Result<()> {
+fn finish(
+    running: &Running,
+    pid_file: Option<pidfile::PidFile>,
+    options: &Options<'_>,
+) -> Result<()> {
     if let Some(path) = options.pidfd_socket {
         send_fd(path, b"setns", running.process.child.pidfd.as_fd())?;
     }
@@ -196,6 +283,7 @@ pub fn load_process(path: &Path) -> Result<spec::Process> {
     let shown = path.display();
     let c_path = crate::plan::c_string(&path.to_string_lossy(), String::new)?;
     let file = file::openat(CWD, &c_path, 0, 0).during(|| format!("open {shown}"))?;
-    let bytes = crate::state::read_all(file.as_fd(), spec::MAX_SIZE).during(|| format!("read {shown}"))?;
+    let bytes =
+        crate::state::read_all(file.as_fd(), spec::MAX_SIZE).during(|| format!("read {shown}"))?;
     spec::decode_process(&bytes).map_err(|e| crate::create::decode_error(path, &e))
 }

@@ -21,7 +21,9 @@ struct RawMode {
 impl RawMode {
     /// The first of our own descriptors that is a terminal.
     fn enter() -> Option<RawMode> {
-        let (fd, old) = [io::STDERR, io::STDOUT, io::STDIN].into_iter().find_map(|fd| Some((fd, tty::attributes(fd).ok()?)))?;
+        let (fd, old) = [io::STDERR, io::STDOUT, io::STDIN]
+            .into_iter()
+            .find_map(|fd| Some((fd, tty::attributes(fd).ok()?)))?;
         tty::set_attributes(fd, old.raw()).ok()?;
         Some(RawMode { fd, old })
     }
@@ -45,14 +47,23 @@ struct Terminal {
 
 impl Terminal {
     fn new(master: OwnedFd) -> Terminal {
-        let terminal = Terminal { master, raw: RawMode::enter(), input: true, pending: Vec::new() };
+        let terminal = Terminal {
+            master,
+            raw: RawMode::enter(),
+            input: true,
+            pending: Vec::new(),
+        };
         terminal.resize();
         let _ = io::set_nonblocking(terminal.master.as_fd(), true);
         terminal
     }
 
     fn resize(&self) {
-        if let Some(size) = self.raw.as_ref().and_then(|raw| tty::window_size(raw.fd).ok()) {
+        if let Some(size) = self
+            .raw
+            .as_ref()
+            .and_then(|raw| tty::window_size(raw.fd).ok())
+        {
             let _ = tty::set_window_size(self.master.as_fd(), size);
         }
     }
@@ -88,16 +99,26 @@ impl Terminal {
 /// Waits for the end of a process; meanwhile copies its terminal and passes signals on to it. Orphans that come to us as their subreaper are reaped.
 ///
 /// `signals` is from [`hold_signals`]; `relay` passes readiness on.
-pub fn stay(child: &Child, terminal: Option<OwnedFd>, signals: &OwnedFd, relay: Option<&Relay>) -> Result<Exit> {
+pub fn stay(
+    child: &Child,
+    terminal: Option<OwnedFd>,
+    signals: &OwnedFd,
+    relay: Option<&Relay>,
+) -> Result<Exit> {
     let mut terminal = terminal.map(Terminal::new);
     loop {
         let master = terminal.as_ref().map(|t| t.master.as_fd());
         let waiting = terminal.as_ref().is_some_and(|t| !t.pending.is_empty());
-        let reading = terminal.as_ref().is_some_and(|t| t.input && t.pending.is_empty());
+        let reading = terminal
+            .as_ref()
+            .is_some_and(|t| t.input && t.pending.is_empty());
         let mut set = [
             io::poll_entry(Some(child.pidfd.as_fd()), libc::POLLIN),
             io::poll_entry(Some(signals.as_fd()), libc::POLLIN),
-            io::poll_entry(master, libc::POLLIN | if waiting { libc::POLLOUT } else { 0 }),
+            io::poll_entry(
+                master,
+                libc::POLLIN | if waiting { libc::POLLOUT } else { 0 },
+            ),
             io::poll_entry(reading.then_some(io::STDIN), libc::POLLIN),
             io::poll_entry(relay.map(Relay::fd), libc::POLLIN),
         ];
@@ -131,11 +152,14 @@ pub fn stay(child: &Child, terminal: Option<OwnedFd>, signals: &OwnedFd, relay: 
 
 fn has_output(t: &Terminal) -> bool {
     let mut set = [io::poll_entry(Some(t.master.as_fd()), libc::POLLIN)];
-    io::poll(&mut set, Some(std::time::Instant::now())).is_ok_and(|n| n > 0) && set[0].revents & libc::POLLIN != 0
+    io::poll(&mut set, Some(std::time::Instant::now())).is_ok_and(|n| n > 0)
+        && set[0].revents & libc::POLLIN != 0
 }
 
 fn pass_signals(child: &Child, terminal: Option<&Terminal>, signals: &OwnedFd) -> Result<()> {
-    while let Some(signal) = process::next_signal(signals.as_fd()).during(|| "read signals".into())? {
+    while let Some(signal) =
+        process::next_signal(signals.as_fd()).during(|| "read signals".into())?
+    {
         match signal {
             libc::SIGCHLD => reap_orphans(child)?,
             libc::SIGWINCH => {

@@ -42,7 +42,10 @@ impl Hooks {
     /// A path that is not absolute, a timeout that is not positive, a string with a NUL byte; an output file that cannot be opened.
     pub fn new(spec: &spec::Hooks, outputs: &[Option<PathBuf>; 2]) -> Result<Hooks> {
         let mut hooks = Hooks::default();
-        let outputs = [open_output(outputs[0].as_deref(), "stdout")?, open_output(outputs[1].as_deref(), "stderr")?];
+        let outputs = [
+            open_output(outputs[0].as_deref(), "stdout")?,
+            open_output(outputs[1].as_deref(), "stderr")?,
+        ];
         let all = [
             (HookPoint::Prestart, &spec.prestart),
             (HookPoint::CreateRuntime, &spec.create_runtime),
@@ -52,7 +55,10 @@ impl Hooks {
             (HookPoint::Poststop, &spec.poststop),
         ];
         for (point, list) in all {
-            let prepared = list.iter().enumerate().map(|(i, h)| prepare(h, &format!("/hooks/{}/{i}", point.name()), &outputs));
+            let prepared = list
+                .iter()
+                .enumerate()
+                .map(|(i, h)| prepare(h, &format!("/hooks/{}/{i}", point.name()), &outputs));
             hooks.lists[point as usize] = prepared.collect::<Result<_>>()?;
         }
         Ok(hooks)
@@ -61,7 +67,12 @@ impl Hooks {
     /// The descriptors of files that their output goes to.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         // The same two for all of them.
-        self.lists.iter().flatten().take(1).flat_map(|h| h.outputs.iter().flatten()).map(|fd| fd.as_fd())
+        self.lists
+            .iter()
+            .flatten()
+            .take(1)
+            .flat_map(|h| h.outputs.iter().flatten())
+            .map(|fd| fd.as_fd())
     }
 
     /// Those of one place, in order.
@@ -75,24 +86,39 @@ fn open_output(path: Option<&Path>, stream: &str) -> Result<Option<Rc<OwnedFd>>>
     use file::{CWD, O_APPEND, O_CREAT, O_NOCTTY, O_WRONLY};
     let Some(path) = path else { return Ok(None) };
     let c_path = crate::plan::c_string(&path.to_string_lossy(), String::new)?;
-    let fd = file::openat(CWD, &c_path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY, 0o644);
+    let fd = file::openat(
+        CWD,
+        &c_path,
+        O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY,
+        0o644,
+    );
     let field = format!("/annotations/run.oci.hooks.{stream}");
-    fd.map(|fd| Some(Rc::new(fd))).map_err(|e| Error::os(format!("open {}", path.display()), e).field(field))
+    fd.map(|fd| Some(Rc::new(fd)))
+        .map_err(|e| Error::os(format!("open {}", path.display()), e).field(field))
 }
 
 fn prepare(hook: &spec::Hook, field: &str, outputs: &[Option<Rc<OwnedFd>>; 2]) -> Result<Hook> {
     use crate::plan::c_string;
     if !hook.path.starts_with('/') {
-        return Err(Error::invalid(format!("{field}/path"), format!("hook path \"{}\" must be absolute", hook.path)));
+        return Err(Error::invalid(
+            format!("{field}/path"),
+            format!("hook path \"{}\" must be absolute", hook.path),
+        ));
     }
     let timeout = match hook.timeout {
         Some(seconds) if seconds <= 0 => {
-            return Err(Error::invalid(format!("{field}/timeout"), "a hook's timeout must be greater than zero"));
+            return Err(Error::invalid(
+                format!("{field}/timeout"),
+                "a hook's timeout must be greater than zero",
+            ));
         }
         other => other.map(|s| Duration::from_secs(s.unsigned_abs())),
     };
     let list = |list: &[String], name: &str| {
-        let strings = list.iter().enumerate().map(|(i, s)| c_string(s, || format!("{field}/{name}/{i}")));
+        let strings = list
+            .iter()
+            .enumerate()
+            .map(|(i, s)| c_string(s, || format!("{field}/{name}/{i}")));
         strings.collect::<Result<Vec<CString>>>()
     };
     let path = c_string(&hook.path, || format!("{field}/path"))?;
@@ -100,7 +126,13 @@ fn prepare(hook: &spec::Hook, field: &str, outputs: &[Option<Rc<OwnedFd>>; 2]) -
     if args.is_empty() {
         args.push(path.clone());
     }
-    Ok(Hook { path, argv: StringArray::new(args, 0), envp: StringArray::new(list(&hook.env, "env")?, 0), timeout, outputs: outputs.clone() })
+    Ok(Hook {
+        path,
+        argv: StringArray::new(args, 0),
+        envp: StringArray::new(list(&hook.env, "env")?, 0),
+        timeout,
+        outputs: outputs.clone(),
+    })
 }
 
 /// Why a hook failed.
@@ -165,8 +197,11 @@ impl HookError {
     pub fn into_error(self, point: HookPoint) -> Error {
         let mut text = Text::<700>::new();
         self.describe(point, &mut text);
-        Error::new(crate::error::Kind::Failed, String::from_utf8_lossy(text.as_bytes()).into_owned())
-            .field(format!("/hooks/{}/{}", point.name(), self.index))
+        Error::new(
+            crate::error::Kind::Failed,
+            String::from_utf8_lossy(text.as_bytes()).into_owned(),
+        )
+        .field(format!("/hooks/{}/{}", point.name(), self.index))
     }
 }
 
@@ -186,20 +221,33 @@ impl<'a> State<'a> {
     pub fn without_pid(parts: &'a (Vec<u8>, Vec<u8>)) -> State<'a> {
         const PID: &[u8] = b",\"pid\":";
         let before = parts.0.strip_suffix(PID).unwrap_or(&parts.0);
-        State { before, pid: None, after: &parts.1 }
+        State {
+            before,
+            pid: None,
+            after: &parts.1,
+        }
     }
 }
 
 /// Runs all hooks of a list, also those after one that failed; the failures.
 pub fn run_each(list: &[Hook], state: State<'_>) -> Vec<HookError> {
-    let single = |(i, hook)| run_all(std::slice::from_ref(hook), state).err().map(|e| HookError { index: i, ..e });
+    let single = |(i, hook)| {
+        run_all(std::slice::from_ref(hook), state)
+            .err()
+            .map(|e| HookError { index: i, ..e })
+    };
     list.iter().enumerate().filter_map(single).collect()
 }
 
 /// Runs all hooks of a list, in order, until one fails.
 pub fn run_all(list: &[Hook], state: State<'_>) -> std::result::Result<(), HookError> {
     for (index, hook) in list.iter().enumerate() {
-        let mut error = HookError { index, failure: Failure::Exit(Exit::Code(0)), stdout: Text::new(), stderr: Text::new() };
+        let mut error = HookError {
+            index,
+            failure: Failure::Exit(Exit::Code(0)),
+            stdout: Text::new(),
+            stderr: Text::new(),
+        };
         let outcome = run(hook, state, &mut error);
         if let Err(failure) = outcome {
             error.failure = failure;
@@ -217,14 +265,19 @@ fn run(hook: &Hook, state: State<'_>, out: &mut HookError) -> std::result::Resul
     let deadline = hook.timeout.map(|t| Instant::now() + t);
     let file = |i: usize, pipe| hook.outputs[i].as_ref().map_or(pipe, |fd| &**fd);
     let streams = [&stdin, file(0, &stdout_in), file(1, &stderr_in)];
-    let child = process::clone(CloneArgs::default(), || become_hook(hook, streams)).map_err(call("clone3"))?;
+    let child = process::clone(CloneArgs::default(), || become_hook(hook, streams))
+        .map_err(call("clone3"))?;
     drop((stdin, stdout_in, stderr_in));
 
     let mut number = Text::<12>::new();
     if let Some(pid) = state.pid {
         number.push_number(pid as u64);
     }
-    let mut input = Input { fd: Some(state_in), parts: [state.before, number.as_bytes(), state.after], part: 0 };
+    let mut input = Input {
+        fd: Some(state_in),
+        parts: [state.before, number.as_bytes(), state.after],
+        part: 0,
+    };
     let mut outputs = [Some(stdout), Some(stderr)];
     // Not until the pipes are closed: a daemon that the hook leaves behind may keep them.
     let ended = loop {
@@ -244,7 +297,9 @@ fn run(hook: &Hook, state: State<'_>, out: &mut HookError) -> std::result::Resul
         }
         let ended = set[0].revents != 0;
         for (i, text) in [&mut out.stdout, &mut out.stderr].into_iter().enumerate() {
-            if set[2 + i].revents != 0 && !drain(outputs[i].as_ref().map(|f| f.as_fd()), text, ended) {
+            if set[2 + i].revents != 0
+                && !drain(outputs[i].as_ref().map(|f| f.as_fd()), text, ended)
+            {
                 outputs[i] = None;
             }
         }
@@ -280,7 +335,6 @@ fn become_hook(hook: &Hook, pipes: [&OwnedFd; 3]) {
     process::exit(127)
 }
 
-
 struct Input<'a> {
     fd: Option<OwnedFd>,
     parts: [&'a [u8]; 3],
@@ -290,7 +344,9 @@ struct Input<'a> {
 impl Input<'_> {
     /// Writes as much of the state as the pipe takes; closes it at the end, or when nobody reads.
     fn feed(&mut self) {
-        let Some(fd) = self.fd.as_ref().map(|f| f.as_fd()) else { return };
+        let Some(fd) = self.fd.as_ref().map(|f| f.as_fd()) else {
+            return;
+        };
         if io::set_nonblocking(fd, true).is_err() {
             self.fd = None;
             return;
@@ -329,11 +385,25 @@ mod tests {
 
     fn hook(path: &str, args: &[&str], timeout: Option<i64>) -> Hook {
         let args = args.iter().map(|a| (*a).to_owned()).collect();
-        prepare(&spec::Hook { path: path.into(), args, env: vec!["WHO=hook".into()], timeout }, "/hooks/x/0", &[None, None]).unwrap()
+        prepare(
+            &spec::Hook {
+                path: path.into(),
+                args,
+                env: vec!["WHO=hook".into()],
+                timeout,
+            },
+            "/hooks/x/0",
+            &[None, None],
+        )
+        .unwrap()
     }
 
     fn outcome(hook: Hook) -> String {
-        let state = State { before: b"{\"pid\":", pid: Some(42), after: b"}" };
+        let state = State {
+            before: b"{\"pid\":",
+            pid: Some(42),
+            after: b"}",
+        };
         match run_all(&[hook], state) {
             Ok(()) => String::new(),
             Err(e) => e.into_error(HookPoint::Prestart).to_string(),
@@ -342,24 +412,45 @@ mod tests {
 
     #[test]
     fn a_hook_reads_the_state_and_has_only_its_own_environment() {
-        let script = "read s; [ \"$s\" = '{\"pid\":42}' ] && [ \"$WHO\" = hook ] && [ -z \"$HOME\" ]";
+        let script =
+            "read s; [ \"$s\" = '{\"pid\":42}' ] && [ \"$WHO\" = hook ] && [ -z \"$HOME\" ]";
         assert_eq!(outcome(hook("/bin/sh", &["sh", "-c", script], None)), "");
     }
 
     #[test]
     fn a_failure_tells_the_status_and_what_was_printed() {
-        let text = outcome(hook("/bin/sh", &["sh", "-c", "echo out; echo err >&2; exit 3"], Some(10)));
-        assert_eq!(text, "error running prestart hook #0: exit status 3, stdout: out, stderr: err (config.json: /hooks/prestart/0)");
-        assert!(outcome(hook("/nonexistent", &[], None)).contains("stderr: exec /nonexistent: no such file or directory"));
+        let text = outcome(hook(
+            "/bin/sh",
+            &["sh", "-c", "echo out; echo err >&2; exit 3"],
+            Some(10),
+        ));
+        assert_eq!(
+            text,
+            "error running prestart hook #0: exit status 3, stdout: out, stderr: err (config.json: /hooks/prestart/0)"
+        );
+        assert!(
+            outcome(hook("/nonexistent", &[], None))
+                .contains("stderr: exec /nonexistent: no such file or directory")
+        );
         assert!(outcome(hook("/bin/sh", &["sh", "-c", "kill -9 $$"], None)).contains("signal 9"));
     }
 
     #[test]
     fn a_hook_that_does_not_read_much_output_and_daemons_do_not_hang() {
         assert_eq!(outcome(hook("/bin/true", &[], None)), "");
-        assert_eq!(outcome(hook("/bin/sh", &["sh", "-c", "head -c 300000 /dev/zero"], Some(10))), "");
+        assert_eq!(
+            outcome(hook(
+                "/bin/sh",
+                &["sh", "-c", "head -c 300000 /dev/zero"],
+                Some(10)
+            )),
+            ""
+        );
         let started = Instant::now();
-        assert_eq!(outcome(hook("/bin/sh", &["sh", "-c", "sleep 3 & exit 0"], None)), "");
+        assert_eq!(
+            outcome(hook("/bin/sh", &["sh", "-c", "sleep 3 & exit 0"], None)),
+            ""
+        );
         assert!(started.elapsed() < Duration::from_secs(2));
     }
 
@@ -368,7 +459,10 @@ mod tests {
         let file = std::env::temp_dir().join(format!("teu-hook-{}", std::process::id()));
         let script = format!("(sleep 2; touch {}) & sleep 5", file.display());
         let text = outcome(hook("/bin/sh", &["sh", "-c", &script], Some(1)));
-        assert!(text.contains("hook ran past specified timeout of 1.0s"), "{text}");
+        assert!(
+            text.contains("hook ran past specified timeout of 1.0s"),
+            "{text}"
+        );
         std::thread::sleep(Duration::from_millis(1500));
         assert!(!file.exists());
     }
@@ -376,11 +470,34 @@ mod tests {
     #[test]
     fn bad_hooks_are_refused() {
         for (h, field) in [
-            (spec::Hook { path: "bin/x".into(), ..Default::default() }, "/h/path"),
-            (spec::Hook { path: "/x".into(), timeout: Some(0), ..Default::default() }, "/h/timeout"),
-            (spec::Hook { path: "/x".into(), args: vec!["\0".into()], ..Default::default() }, "/h/args/0"),
+            (
+                spec::Hook {
+                    path: "bin/x".into(),
+                    ..Default::default()
+                },
+                "/h/path",
+            ),
+            (
+                spec::Hook {
+                    path: "/x".into(),
+                    timeout: Some(0),
+                    ..Default::default()
+                },
+                "/h/timeout",
+            ),
+            (
+                spec::Hook {
+                    path: "/x".into(),
+                    args: vec!["\0".into()],
+                    ..Default::default()
+                },
+                "/h/args/0",
+            ),
         ] {
-            assert_eq!(prepare(&h, "/h", &[None, None]).unwrap_err().pointer(), Some(field));
+            assert_eq!(
+                prepare(&h, "/h", &[None, None]).unwrap_err().pointer(),
+                Some(field)
+            );
         }
     }
 }

@@ -29,8 +29,10 @@ pub fn write(pid: i32, maps: &IdMaps) -> Result<()> {
 fn write_file(pid: i32, name: &str, content: &str, field: &'static str) -> Result<()> {
     let path = format!("/proc/{pid}/{name}");
     let what = || format!("write {:?} to {path}", content.trim_end());
-    let c_path = CString::new(path.as_str()).map_err(|_| Error::new(Kind::Failed, "a path with a NUL byte"))?;
-    let result = file::openat(CWD, &c_path, O_WRONLY, 0).and_then(|f| io::write_all(f.as_fd(), content.as_bytes()));
+    let c_path = CString::new(path.as_str())
+        .map_err(|_| Error::new(Kind::Failed, "a path with a NUL byte"))?;
+    let result = file::openat(CWD, &c_path, O_WRONLY, 0)
+        .and_then(|f| io::write_all(f.as_fd(), content.as_bytes()));
     result.map_err(|errno| {
         let error = Error::os(what(), errno).field(field);
         match errno {
@@ -44,19 +46,38 @@ fn write_file(pid: i32, name: &str, content: &str, field: &'static str) -> Resul
 /// newuidmap and newgidmap are set-uid programs that check /etc/subuid and /etc/subgid. They are looked for where distributions put them, not in
 /// a PATH that anybody may have set.
 fn with_helper(name: &str, pid: i32, map: &str, field: &'static str) -> Result<()> {
-    let dirs = ["/usr/bin", "/bin", "/usr/sbin", "/usr/local/bin", "/run/wrappers/bin"];
-    let Some(path) = dirs.iter().map(|d| format!("{d}/{name}")).find(|p| std::path::Path::new(p).exists()) else {
-        return Err(Error::new(Kind::Failed, format!("{name} is not installed")).field(field).hint("install the package uidmap, or map only your own id"));
+    let dirs = [
+        "/usr/bin",
+        "/bin",
+        "/usr/sbin",
+        "/usr/local/bin",
+        "/run/wrappers/bin",
+    ];
+    let Some(path) = dirs
+        .iter()
+        .map(|d| format!("{d}/{name}"))
+        .find(|p| std::path::Path::new(p).exists())
+    else {
+        return Err(Error::new(Kind::Failed, format!("{name} is not installed"))
+            .field(field)
+            .hint("install the package uidmap, or map only your own id"));
     };
-    let output = Command::new(&path).arg(pid.to_string()).args(map.split_whitespace()).output().during(|| format!("run {path}"))?;
+    let output = Command::new(&path)
+        .arg(pid.to_string())
+        .args(map.split_whitespace())
+        .output()
+        .during(|| format!("run {path}"))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Error::new(Kind::Failed, format!("{path} refused the mapping {:?}", map.trim_end()))
-        .cause(said)
-        .field(field)
-        .hint("see subuid(5) and subgid(5) for the ids that this user may map"))
+    Err(Error::new(
+        Kind::Failed,
+        format!("{path} refused the mapping {:?}", map.trim_end()),
+    )
+    .cause(said)
+    .field(field)
+    .hint("see subuid(5) and subgid(5) for the ids that this user may map"))
 }
 
 /// User namespaces that exist only for their maps, each made once.
@@ -83,14 +104,20 @@ impl Namespaces {
 /// A namespace needs a first process, to be made and mapped; the descriptor keeps it when that has ended.
 fn namespace(maps: &IdMaps) -> Result<OwnedFd> {
     let (end, hold) = io::pipe().during(|| "pipe".into())?;
-    let args = CloneArgs { flags: CLONE_NEWUSER, cgroup: None };
+    let args = CloneArgs {
+        flags: CLONE_NEWUSER,
+        cgroup: None,
+    };
     let wait = || {
         let _ = process::set_parent_death_signal(libc::SIGKILL);
         let _ = io::read(end.as_fd(), &mut [0]);
     };
-    let child = process::clone(args, wait).during(|| "clone3 with a user namespace for the maps of a mount".into())?;
+    let child = process::clone(args, wait)
+        .during(|| "clone3 with a user namespace for the maps of a mount".into())?;
     let path = CString::new(format!("/proc/{}/ns/user", child.pid)).expect("a number has no NUL");
-    let opened = write(child.pid, maps).and_then(|()| file::openat(CWD, &path, 0, 0).during(|| format!("open {}", path.to_string_lossy())));
+    let opened = write(child.pid, maps).and_then(|()| {
+        file::openat(CWD, &path, 0, 0).during(|| format!("open {}", path.to_string_lossy()))
+    });
     let _ = process::pidfd_send_signal(child.pidfd.as_fd(), libc::SIGKILL);
     let _ = process::wait(child.pidfd.as_fd());
     drop(hold);

@@ -5,8 +5,8 @@ use crate::error::{During, Error, Kind, Result, from_cgroups};
 use crate::hooks::Hooks;
 use crate::notify::Relay;
 use crate::plan::HookPoint;
-use crate::spec::state_document::{StateDocument, StateOutput};
 use crate::spec::SPEC_VERSION;
+use crate::spec::state_document::{StateDocument, StateOutput};
 use crate::state::{Phase, Record, START_SOCKET, StateDir};
 use crate::sync::{self, Message, Report};
 use crate::{proc, spawn};
@@ -68,7 +68,9 @@ impl Container {
         let dir = StateDir::open(root, id)?;
         let record = dir.load().map_err(|e| match e.os_error() {
             // Made so recently that nothing is written yet, or half removed.
-            Some(Errno::ENOENT) => Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned()),
+            Some(Errno::ENOENT) => {
+                Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned())
+            }
             _ => e,
         })?;
         Ok(Container { dir, record })
@@ -82,7 +84,8 @@ impl Container {
     pub fn hold(&mut self) -> Result<()> {
         self.dir.lock(false, Instant::now() + LOCK_TIME)?;
         if self.dir.is_gone()? {
-            return Err(Error::new(Kind::NotFound, "container does not exist").cause(self.record.id.clone()));
+            return Err(Error::new(Kind::NotFound, "container does not exist")
+                .cause(self.record.id.clone()));
         }
         self.record = self.dir.load()?;
         Ok(())
@@ -92,8 +95,15 @@ impl Container {
     pub fn status(&self) -> Result<Status> {
         if self.record.phase == Phase::Creating {
             // Who makes it holds the lock until it is made. Taking it for a moment is how to know; it is given back with the descriptor.
-            let again = StateDir::open(self.dir.path().parent().unwrap_or(Path::new("/")), &self.record.id)?;
-            return Ok(if again.try_lock(false)? { Status::Stopped } else { Status::Creating });
+            let again = StateDir::open(
+                self.dir.path().parent().unwrap_or(Path::new("/")),
+                &self.record.id,
+            )?;
+            return Ok(if again.try_lock(false)? {
+                Status::Stopped
+            } else {
+                Status::Creating
+            });
         }
         if !self.is_alive()? {
             return Ok(Status::Stopped);
@@ -101,7 +111,11 @@ impl Container {
         if self.cgroup().frozen().map_err(from_cgroups)? {
             return Ok(Status::Paused);
         }
-        Ok(if self.awaits_start() { Status::Created } else { Status::Running })
+        Ok(if self.awaits_start() {
+            Status::Created
+        } else {
+            Status::Running
+        })
     }
 
     /// Whether the first process is still the one that was recorded.
@@ -110,7 +124,9 @@ impl Container {
             return Ok(false);
         }
         match proc::stat(self.record.pid) {
-            Ok(stat) => Ok(stat.start_time == self.record.start_time && stat.state != b'Z' && stat.state != b'X'),
+            Ok(stat) => Ok(stat.start_time == self.record.start_time
+                && stat.state != b'Z'
+                && stat.state != b'X'),
             Err(Errno::ENOENT | Errno::ESRCH) => Ok(false),
             Err(e) => Err(Error::os(format!("read /proc/{}/stat", self.record.pid), e)),
         }
@@ -118,7 +134,9 @@ impl Container {
 
     /// The socket accepts a connection exactly while the process holds it, which is until execve or death. Nobody is woken by that.
     fn awaits_start(&self) -> bool {
-        let Ok(probe) = socket::unix(socket::SOCK_DGRAM) else { return false };
+        let Ok(probe) = socket::unix(socket::SOCK_DGRAM) else {
+            return false;
+        };
         socket::connect(probe.as_fd(), &self.dir.short_path(START_SOCKET)).is_ok()
     }
 
@@ -140,12 +158,33 @@ impl Container {
             other => other.during(|| format!("pidfd_open {}", self.record.pid))?,
         };
         // Checked after opening: the number cannot pass to another process any more without our noticing.
-        if self.is_alive()? { Ok(pidfd) } else { Err(not_running()) }
+        if self.is_alive()? {
+            Ok(pidfd)
+        } else {
+            Err(not_running())
+        }
+    }
+
+    /// The numbers of its processes; where it has no cgroup to ask, of the first one.
+    pub fn pids(&self) -> Result<Vec<i32>> {
+        if self.record.cgroup.dirs.is_empty() && self.record.cgroup.unit.is_none() {
+            return Ok(if self.is_alive()? {
+                vec![self.record.pid]
+            } else {
+                Vec::new()
+            });
+        }
+        self.cgroup().pids().map_err(from_cgroups)
     }
 
     /// The state as hooks see it.
     pub fn document(&self, status: &str) -> StateDocument {
-        StateDocument::new(&self.record.id, status, &self.record.bundle, &self.record.annotations)
+        StateDocument::new(
+            &self.record.id,
+            status,
+            &self.record.bundle,
+            &self.record.annotations,
+        )
     }
 
     /// The state as people and engines see it.
@@ -154,7 +193,11 @@ impl Container {
         Ok(StateOutput {
             oci_version: SPEC_VERSION.into(),
             id: self.record.id.clone(),
-            pid: if status == Status::Stopped { 0 } else { self.record.pid },
+            pid: if status == Status::Stopped {
+                0
+            } else {
+                self.record.pid
+            },
             status: status.to_string(),
             bundle: self.record.bundle.clone(),
             rootfs: self.record.rootfs.clone(),
@@ -165,8 +208,13 @@ impl Container {
     }
 
     fn hooks(&self) -> Result<Hooks> {
-        let Some(hooks) = &self.record.hooks else { return Ok(Hooks::default()) };
-        Hooks::new(hooks, &crate::plan::annotations::annotations(&self.record.annotations)?.hook_output)
+        let Some(hooks) = &self.record.hooks else {
+            return Ok(Hooks::default());
+        };
+        Hooks::new(
+            hooks,
+            &crate::plan::annotations::annotations(&self.record.annotations)?.hook_output,
+        )
     }
 
     /// Starts the program of a created container, and returns when it runs; with a notify socket, when it says that it is ready.
@@ -182,30 +230,42 @@ impl Container {
         let socket = socket::unix(socket::SOCK_DGRAM).during(|| "make a socket".into())?;
         match socket::connect(socket.as_fd(), &self.dir.short_path(START_SOCKET)) {
             Ok(()) => {}
-            Err(Errno::ENOENT | Errno::ECONNREFUSED) if self.is_alive()? => return refuse("cannot start an already running container"),
-            Err(Errno::ENOENT | Errno::ECONNREFUSED) => return refuse("cannot start a container that has stopped"),
+            Err(Errno::ENOENT | Errno::ECONNREFUSED) if self.is_alive()? => {
+                return refuse("cannot start an already running container");
+            }
+            Err(Errno::ENOENT | Errno::ECONNREFUSED) => {
+                return refuse("cannot start a container that has stopped");
+            }
             Err(e) => return Err(Error::os("connect to the container's process", e)),
         }
         if self.cgroup().frozen().map_err(from_cgroups)? {
             return refuse("cannot start a paused container");
         }
-        let relay = notify_socket.map(|path| Relay::open(&self.dir, path)).transpose()?.flatten();
+        let relay = notify_socket
+            .map(|path| Relay::open(&self.dir, path))
+            .transpose()?
+            .flatten();
         let (answer, theirs) = socket::pair().during(|| "socketpair".into())?;
-        sync::start(socket.as_fd(), theirs.as_fd()).during(|| "wake the container's process".into())?;
+        sync::start(socket.as_fd(), theirs.as_fd())
+            .during(|| "wake the container's process".into())?;
         drop(theirs);
         let outcome = await_exec(&answer);
         match outcome {
             Ok(()) => {}
-            Err(NotStarted::Closed) if self.is_alive()? => return refuse("cannot start an already running container"),
+            Err(NotStarted::Closed) if self.is_alive()? => {
+                return refuse("cannot start an already running container");
+            }
             Err(NotStarted::Closed) => return refuse("container process is already dead"),
             Err(NotStarted::Failed(report)) => return Err(plain_sentence(&report)),
         }
         self.dir.remove_file(START_SOCKET)?;
         let hooks = self.hooks()?;
         let state = self.document("running").hook_parts();
-        spawn::run_hooks(&hooks, HookPoint::Poststart, &state, Some(self.record.pid)).inspect_err(|_| {
-            let _ = self.kill(libc::SIGKILL, true);
-        })?;
+        spawn::run_hooks(&hooks, HookPoint::Poststart, &state, Some(self.record.pid)).inspect_err(
+            |_| {
+                let _ = self.kill(libc::SIGKILL, true);
+            },
+        )?;
         match relay {
             Some(relay) => relay.wait(self.record.pid, || self.is_alive().unwrap_or(false)),
             None => Ok(()),
@@ -224,7 +284,9 @@ impl Container {
         };
         // Without a pid namespace of its own, the end of the first process is not the end of the others.
         if all || signal == libc::SIGKILL && !self.record.private_pids {
-            self.cgroup().kill(signal, Instant::now() + DEATH_TIME).map_err(from_cgroups)?;
+            self.cgroup()
+                .kill(signal, Instant::now() + DEATH_TIME)
+                .map_err(from_cgroups)?;
         }
         let Some(pidfd) = pidfd else { return Ok(()) };
         match process::pidfd_send_signal(pidfd.as_fd(), signal) {
@@ -232,15 +294,26 @@ impl Container {
             Err(Errno::ESRCH) => return Err(not_running()),
             other => other.during(what)?,
         }
-        if signal == libc::SIGKILL { self.thaw_to_die() } else { Ok(()) }
+        if signal == libc::SIGKILL {
+            self.thaw_to_die()
+        } else {
+            Ok(())
+        }
     }
 
     /// A frozen process of cgroup version 1 does not even die.
     fn thaw_to_die(&self) -> Result<()> {
-        let v1 = self.record.cgroup.dirs.iter().any(|d| !d.controllers.is_empty());
+        let v1 = self
+            .record
+            .cgroup
+            .dirs
+            .iter()
+            .any(|d| !d.controllers.is_empty());
         let cgroup = self.cgroup();
         if v1 && cgroup.frozen().unwrap_or(false) {
-            cgroup.thaw(Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
+            cgroup
+                .thaw(Instant::now() + CGROUP_TIME)
+                .map_err(from_cgroups)?;
         }
         Ok(())
     }
@@ -252,14 +325,21 @@ impl Container {
     pub fn pause(&mut self) -> Result<()> {
         self.hold()?;
         match self.status()? {
-            Status::Running | Status::Created => self.cgroup().freeze(Instant::now() + CGROUP_TIME).or_else(|e| self.unless_ended(e)),
+            Status::Running | Status::Created => self
+                .cgroup()
+                .freeze(Instant::now() + CGROUP_TIME)
+                .or_else(|e| self.unless_ended(e)),
             _ => Err(not_running()),
         }
     }
 
     /// A cgroup that cannot be frozen because the container ends at this moment.
     fn unless_ended(&self, error: libcgroups::Error) -> Result<()> {
-        Err(if self.is_alive()? { from_cgroups(error) } else { not_running() })
+        Err(if self.is_alive()? {
+            from_cgroups(error)
+        } else {
+            not_running()
+        })
     }
 
     /// Thaws all processes.
@@ -269,7 +349,10 @@ impl Container {
     pub fn resume(&mut self) -> Result<()> {
         self.hold()?;
         match self.status()? {
-            Status::Paused => self.cgroup().thaw(Instant::now() + CGROUP_TIME).map_err(from_cgroups),
+            Status::Paused => self
+                .cgroup()
+                .thaw(Instant::now() + CGROUP_TIME)
+                .map_err(from_cgroups),
             _ => Err(Error::new(Kind::WrongState, "container not paused")),
         }
     }
@@ -312,8 +395,12 @@ fn plain_sentence(report: &Report) -> Error {
     };
     let error = Error::os(text, report.errno);
     match (report.call.as_str(), report.errno) {
-        ("execve", Errno::ENOENT) => error.hint("the interpreter of the script or the program's loader is missing"),
-        ("execve", Errno::ENOEXEC) => error.hint("it is no program for this machine, nor a script with #!"),
+        ("execve", Errno::ENOENT) => {
+            error.hint("the interpreter of the script or the program's loader is missing")
+        }
+        ("execve", Errno::ENOEXEC) => {
+            error.hint("it is no program for this machine, nor a script with #!")
+        }
         _ => error,
     }
 }
@@ -343,7 +430,10 @@ pub fn delete(root: &Path, id: &str, force: bool) -> Result<()> {
             Ok(intent) if force => intent,
             Ok(_) => return Err(e),
             // Not even the first is complete, so nothing was made.
-            Err(_) => Record { id: id.to_owned(), ..Record::default() },
+            Err(_) => Record {
+                id: id.to_owned(),
+                ..Record::default()
+            },
         },
     };
     let container = Container { dir, record };
@@ -352,14 +442,22 @@ pub fn delete(root: &Path, id: &str, force: bool) -> Result<()> {
         _ if force => {}
         status => {
             let why = format!("cannot delete container {id} that is not stopped: {status}");
-            return Err(Error::new(Kind::WrongState, why).hint("kill it first, or use delete --force"));
+            return Err(
+                Error::new(Kind::WrongState, why).hint("kill it first, or use delete --force")
+            );
         }
     }
     container.end()?;
     let cgroup = container.cgroup();
     let hooks = container.hooks().unwrap_or_default();
     let state = container.document("stopped");
-    clean_up(container.dir, &container.record, Some(&cgroup), &hooks, &state)
+    clean_up(
+        container.dir,
+        &container.record,
+        Some(&cgroup),
+        &hooks,
+        &state,
+    )
 }
 
 /// Kills a container's process before its deletion. Whatever is in the way of that is met again, and told, afterwards.
@@ -374,7 +472,11 @@ fn end_first(root: &Path, id: &str) {
 impl Container {
     /// The status when this process holds the lock, so nobody is making the container any more.
     fn status_locked(&self) -> Result<Status> {
-        if self.record.phase == Phase::Creating { Ok(Status::Stopped) } else { self.status() }
+        if self.record.phase == Phase::Creating {
+            Ok(Status::Stopped)
+        } else {
+            self.status()
+        }
     }
 
     /// Kills the first process and waits until it is gone.
@@ -383,17 +485,30 @@ impl Container {
             Err(e) if e.kind() == Kind::WrongState => return Ok(()),
             other => other?,
         };
-        self.kill(libc::SIGKILL, false).or_else(|e| if e.kind() == Kind::WrongState { Ok(()) } else { Err(e) })?;
+        self.kill(libc::SIGKILL, false).or_else(|e| {
+            if e.kind() == Kind::WrongState {
+                Ok(())
+            } else {
+                Err(e)
+            }
+        })?;
         let deadline = Instant::now() + DEATH_TIME;
         while Instant::now() < deadline {
             let slice = deadline.min(Instant::now() + Duration::from_millis(200));
-            if kernel::io::wait_readable(pidfd.as_fd(), Some(slice)).during(|| "wait for the container's process".into())? {
+            if kernel::io::wait_readable(pidfd.as_fd(), Some(slice))
+                .during(|| "wait for the container's process".into())?
+            {
                 return Ok(());
             }
             self.thaw_to_die()?;
         }
-        let why = format!("the container's process {} did not die within {} seconds of SIGKILL", self.record.pid, DEATH_TIME.as_secs());
-        Err(Error::new(Kind::Failed, why).hint("it may wait for a device or a filesystem; see /proc/PID/stack"))
+        let why = format!(
+            "the container's process {} did not die within {} seconds of SIGKILL",
+            self.record.pid,
+            DEATH_TIME.as_secs()
+        );
+        Err(Error::new(Kind::Failed, why)
+            .hint("it may wait for a device or a filesystem; see /proc/PID/stack"))
     }
 }
 
@@ -401,9 +516,17 @@ impl Container {
 ///
 /// # Errors
 /// What could not be taken away. The state stays then, so that it can be tried again.
-pub fn clean_up(dir: StateDir, record: &Record, cgroup: Option<&Cgroup>, hooks: &Hooks, state: &StateDocument) -> Result<()> {
+pub fn clean_up(
+    dir: StateDir,
+    record: &Record,
+    cgroup: Option<&Cgroup>,
+    hooks: &Hooks,
+    state: &StateDocument,
+) -> Result<()> {
     if let Some(cgroup) = cgroup {
-        cgroup.destroy(Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
+        cgroup
+            .destroy(Instant::now() + CGROUP_TIME)
+            .map_err(from_cgroups)?;
     }
     if let Some(groups) = &record.intel_rdt {
         groups.remove()?;
@@ -414,17 +537,26 @@ pub fn clean_up(dir: StateDir, record: &Record, cgroup: Option<&Cgroup>, hooks: 
     dir.remove()?;
     let parts = state.hook_parts();
     // The container is gone whatever a hook says: that is a matter for a warning, which the caller writes.
-    let _ = crate::hooks::run_each(hooks.at(HookPoint::Poststop), crate::hooks::State::without_pid(&parts));
+    let _ = crate::hooks::run_each(
+        hooks.at(HookPoint::Poststop),
+        crate::hooks::State::without_pid(&parts),
+    );
     Ok(())
 }
 
 /// Takes the rootfs mount away from the runtime's own mount namespace, with all that is mounted below.
 fn detach(rootfs: &Path) -> Result<()> {
     use std::os::unix::ffi::OsStrExt;
-    let path = std::ffi::CString::new(rootfs.as_os_str().as_bytes()).map_err(|_| Error::new(Kind::Failed, "a path with a NUL byte"))?;
+    let path = std::ffi::CString::new(rootfs.as_os_str().as_bytes())
+        .map_err(|_| Error::new(Kind::Failed, "a path with a NUL byte"))?;
     let what = || format!("unmount {}", rootfs.display());
     let before = std::env::current_dir();
-    let fd = match file::openat(CWD, &path, file::O_PATH | file::O_DIRECTORY | file::O_NOFOLLOW, 0) {
+    let fd = match file::openat(
+        CWD,
+        &path,
+        file::O_PATH | file::O_DIRECTORY | file::O_NOFOLLOW,
+        0,
+    ) {
         Err(Errno::ENOENT) => return Ok(()),
         other => other.during(what)?,
     };
@@ -442,5 +574,8 @@ fn detach(rootfs: &Path) -> Result<()> {
 
 /// All containers below a root of state, those whose record can be read.
 pub fn list(root: &Path) -> Result<Vec<Container>> {
-    Ok(crate::state::ids(root)?.iter().filter_map(|id| Container::open(root, id).ok()).collect())
+    Ok(crate::state::ids(root)?
+        .iter()
+        .filter_map(|id| Container::open(root, id).ok())
+        .collect())
 }

@@ -67,13 +67,26 @@ pub struct Moved {
 /// # Errors
 /// A device that is missing, cannot leave its namespace, or whose name is taken. All devices are where they were then.
 pub fn move_all(devices: &[NetDevice], target: OwnedFd) -> Result<Moved> {
-    let ours = file::openat(CWD, c"/proc/thread-self/ns/net", 0, 0).during(|| "open /proc/thread-self/ns/net".into())?;
-    let host = Net { socket: netlink::route().during(|| "make a netlink socket".into())?, ns: ours };
+    let ours = file::openat(CWD, c"/proc/thread-self/ns/net", 0, 0)
+        .during(|| "open /proc/thread-self/ns/net".into())?;
+    let host = Net {
+        socket: netlink::route().during(|| "make a netlink socket".into())?,
+        ns: ours,
+    };
     // A socket belongs to the namespace in which it was made.
     let socket = process::setns(target.as_fd(), CLONE_NEWNET).and_then(|()| netlink::route());
-    process::setns(host.ns.as_fd(), CLONE_NEWNET).during(|| "return to the network namespace of the runtime".into())?;
-    let container = Net { socket: socket.during(|| "make a netlink socket in the container's network namespace".into())?, ns: target };
-    let mut moved = Moved { host, container, links: Vec::with_capacity(devices.len()) };
+    process::setns(host.ns.as_fd(), CLONE_NEWNET)
+        .during(|| "return to the network namespace of the runtime".into())?;
+    let container = Net {
+        socket: socket
+            .during(|| "make a netlink socket in the container's network namespace".into())?,
+        ns: target,
+    };
+    let mut moved = Moved {
+        host,
+        container,
+        links: Vec::with_capacity(devices.len()),
+    };
     for device in devices {
         if let Err(e) = moved.add(device) {
             moved.restore();
@@ -85,34 +98,56 @@ pub fn move_all(devices: &[NetDevice], target: OwnedFd) -> Result<Moved> {
 
 impl Moved {
     fn add(&mut self, device: &NetDevice) -> Result<()> {
-        let NetDevice { on_host, inside, .. } = device;
+        let NetDevice {
+            on_host, inside, ..
+        } = device;
         let what = |step: &str| format!("move network device {on_host} to the container: {step}");
         let mut link = self.host.find(on_host).map_err(|e| match e.errno {
-            Errno::ENODEV => Error::os(what("find it"), e.errno).hint("it must be in the network namespace of the runtime"),
+            Errno::ENODEV => Error::os(what("find it"), e.errno)
+                .hint("it must be in the network namespace of the runtime"),
             _ => refused(what("find it"), &e),
         })?;
-        link.addresses = self.host.addresses(link.index).map_err(|e| refused(what("read its addresses"), &e))?;
+        link.addresses = self
+            .host
+            .addresses(link.index)
+            .map_err(|e| refused(what("read its addresses"), &e))?;
         // The kernel moves first and renames then: a name that is taken has to be noticed before.
         if !inside.contains('%') && self.container.find(inside).is_ok() {
             let why = format!("the container has a network device named {inside} already");
             return Err(Error::new(Kind::Failed, what(&why)).errno(Errno::EEXIST));
         }
-        let before = self.container.indexes().map_err(|e| refused(what("list the container's devices"), &e))?;
-        self.host.send_to(link.index, &self.container, inside).map_err(|e| match e.errno {
-            Errno::EINVAL => refused(what("change its namespace"), &e).hint("some devices, such as lo and bridges, cannot leave their namespace"),
-            _ => refused(what("change its namespace"), &e),
-        })?;
-        let after = self.container.indexes().map_err(|e| refused(what("list the container's devices"), &e))?;
+        let before = self
+            .container
+            .indexes()
+            .map_err(|e| refused(what("list the container's devices"), &e))?;
+        self.host
+            .send_to(link.index, &self.container, inside)
+            .map_err(|e| match e.errno {
+                Errno::EINVAL => refused(what("change its namespace"), &e)
+                    .hint("some devices, such as lo and bridges, cannot leave their namespace"),
+                _ => refused(what("change its namespace"), &e),
+            })?;
+        let after = self
+            .container
+            .indexes()
+            .map_err(|e| refused(what("list the container's devices"), &e))?;
         let index = after.into_iter().find(|i| !before.contains(i));
-        let index = index.ok_or_else(|| Error::new(Kind::Failed, what("it is gone after the move")))?;
+        let index =
+            index.ok_or_else(|| Error::new(Kind::Failed, what("it is gone after the move")))?;
         self.links.push((link.clone(), index));
-        self.container.set_up(index, &link, true).map_err(|e| refused(what("give it its addresses"), &e))
+        self.container
+            .set_up(index, &link, true)
+            .map_err(|e| refused(what("give it its addresses"), &e))
     }
 
     /// Brings all devices back. What cannot be brought back stays where it is; the error that led here is what counts.
     pub fn restore(self) {
         for (link, index) in self.links.iter().rev() {
-            if self.container.send_to(*index, &self.host, &link.name).is_ok() {
+            if self
+                .container
+                .send_to(*index, &self.host, &link.name)
+                .is_ok()
+            {
                 if let Ok(back) = self.host.find(&link.name) {
                     let _ = self.host.set_up(back.index, link, link.flags & IFF_UP != 0);
                 }
@@ -123,7 +158,11 @@ impl Moved {
 
 fn refused(step: String, refusal: &Refused) -> Error {
     let error = Error::os(step, refusal.errno);
-    if refusal.text.is_empty() { error } else { error.cause(refusal.text.clone()) }
+    if refusal.text.is_empty() {
+        error
+    } else {
+        error.cause(refusal.text.clone())
+    }
 }
 
 /// What the kernel said.
@@ -135,13 +174,19 @@ struct Refused {
 
 impl From<Refusal<'_>> for Refused {
     fn from(refusal: Refusal<'_>) -> Self {
-        Refused { errno: refusal.errno, text: String::from_utf8_lossy(refusal.text).into_owned() }
+        Refused {
+            errno: refusal.errno,
+            text: String::from_utf8_lossy(refusal.text).into_owned(),
+        }
     }
 }
 
 impl From<Errno> for Refused {
     fn from(errno: Errno) -> Self {
-        Refused { errno, text: String::new() }
+        Refused {
+            errno,
+            text: String::new(),
+        }
     }
 }
 
@@ -159,7 +204,10 @@ fn ifinfo(index: u32, flags: u32, change: u32) -> [u8; 16] {
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_ne_bytes)
+    bytes
+        .get(at..at + 4)
+        .and_then(|b| b.try_into().ok())
+        .map_or(0, u32::from_ne_bytes)
 }
 
 impl Net {
@@ -167,13 +215,22 @@ impl Net {
         self.socket.as_fd()
     }
 
-    fn ask(&self, request: &Request, mut each: impl FnMut(&[u8])) -> std::result::Result<(), Refused> {
+    fn ask(
+        &self,
+        request: &Request,
+        mut each: impl FnMut(&[u8]),
+    ) -> std::result::Result<(), Refused> {
         let mut buf = vec![0; 64 << 10];
-        netlink::ask(self.socket(), request, &mut buf, |_, content| each(content)).map_err(Refused::from)
+        netlink::ask(self.socket(), request, &mut buf, |_, content| each(content))
+            .map_err(Refused::from)
     }
 
     /// Reads a list, again if it changes meanwhile.
-    fn list<T>(&self, request: &Request, each: impl Fn(&[u8]) -> Option<T>) -> std::result::Result<Vec<T>, Refused> {
+    fn list<T>(
+        &self,
+        request: &Request,
+        each: impl Fn(&[u8]) -> Option<T>,
+    ) -> std::result::Result<Vec<T>, Refused> {
         for _ in 0..TRIES {
             let mut list = Vec::new();
             match self.ask(request, |content| list.extend(each(content))) {
@@ -187,17 +244,28 @@ impl Net {
     fn find(&self, name: &str) -> std::result::Result<Link, Refused> {
         let mut request = Request::new(RTM_GETLINK, 0, &ifinfo(0, 0, 0));
         request.attribute(IFLA_IFNAME, &named(name))?;
-        let mut link = Link { name: name.to_owned(), ..Link::default() };
+        let mut link = Link {
+            name: name.to_owned(),
+            ..Link::default()
+        };
         self.ask(&request, |content| {
             (link.index, link.flags) = (word(content, 4), word(content, 8));
-            let mtu = attributes(content.get(16..).unwrap_or_default()).find(|(kind, _)| *kind == IFLA_MTU);
+            let mtu = attributes(content.get(16..).unwrap_or_default())
+                .find(|(kind, _)| *kind == IFLA_MTU);
             link.mtu = mtu.map_or(0, |(_, value)| word(value, 0));
         })?;
-        if link.index == 0 { Err(Errno::ENODEV.into()) } else { Ok(link) }
+        if link.index == 0 {
+            Err(Errno::ENODEV.into())
+        } else {
+            Ok(link)
+        }
     }
 
     fn indexes(&self) -> std::result::Result<Vec<u32>, Refused> {
-        self.list(&Request::new(RTM_GETLINK, F_DUMP, &ifinfo(0, 0, 0)), |content| Some(word(content, 4)))
+        self.list(
+            &Request::new(RTM_GETLINK, F_DUMP, &ifinfo(0, 0, 0)),
+            |content| Some(word(content, 4)),
+        )
     }
 
     fn addresses(&self, index: u32) -> std::result::Result<Vec<Address>, Refused> {
@@ -205,12 +273,25 @@ impl Net {
             let head: [u8; 4] = content.get(..4)?.try_into().ok()?;
             let list = || attributes(content.get(8..).unwrap_or_default());
             // The byte holds the lower flags only; the attribute has them all.
-            let flags = list().find(|(kind, _)| *kind == IFA_FLAGS).map_or(u32::from(head[2]), |(_, value)| word(value, 0));
-            if word(content, 4) != index || flags & IFA_F_PERMANENT == 0 || head[3] != RT_SCOPE_UNIVERSE {
+            let flags = list()
+                .find(|(kind, _)| *kind == IFA_FLAGS)
+                .map_or(u32::from(head[2]), |(_, value)| word(value, 0));
+            if word(content, 4) != index
+                || flags & IFA_F_PERMANENT == 0
+                || head[3] != RT_SCOPE_UNIVERSE
+            {
                 return None;
             }
-            let kept = |kind: &u16| matches!(*kind, IFA_ADDRESS | IFA_LOCAL | IFA_BROADCAST | IFA_FLAGS | IFA_RT_PRIORITY);
-            let attributes = list().filter(|(kind, _)| kept(kind)).map(|(kind, value)| (kind, value.to_vec())).collect();
+            let kept = |kind: &u16| {
+                matches!(
+                    *kind,
+                    IFA_ADDRESS | IFA_LOCAL | IFA_BROADCAST | IFA_FLAGS | IFA_RT_PRIORITY
+                )
+            };
+            let attributes = list()
+                .filter(|(kind, _)| kept(kind))
+                .map(|(kind, value)| (kind, value.to_vec()))
+                .collect();
             Some(Address { head, attributes })
         })
     }
@@ -233,7 +314,11 @@ impl Net {
             }
             self.ask(&request, |_| ())?;
         }
-        let mut request = Request::new(RTM_SETLINK, 0, &ifinfo(index, if up { IFF_UP } else { 0 }, IFF_UP));
+        let mut request = Request::new(
+            RTM_SETLINK,
+            0,
+            &ifinfo(index, if up { IFF_UP } else { 0 }, IFF_UP),
+        );
         if link.mtu != 0 {
             request.attribute(IFLA_MTU, &link.mtu.to_ne_bytes())?;
         }

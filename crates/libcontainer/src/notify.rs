@@ -50,7 +50,10 @@ impl Relay {
         socket::bind(inside.as_fd(), &path).during(what)?;
         // Whoever the program runs as must be able to write.
         file::fchmodat(folder.as_fd(), c"notify.sock", 0o777).during(what)?;
-        Ok(Some(Relay { inside, outside: outside.to_owned() }))
+        Ok(Some(Relay {
+            inside,
+            outside: outside.to_owned(),
+        }))
     }
 
     /// For poll: readable when there is a message.
@@ -61,7 +64,8 @@ impl Relay {
     /// Waits until the program is ready or `alive` says that it has ended; passes readiness on.
     pub fn wait(&self, pid: i32, alive: impl Fn() -> bool) -> Result<()> {
         while alive() {
-            let ready = io::wait_readable(self.fd(), Some(Instant::now() + LOOK)).during(|| "poll".into())?;
+            let ready = io::wait_readable(self.fd(), Some(Instant::now() + LOOK))
+                .during(|| "poll".into())?;
             if ready && self.pass_on(pid)? {
                 return Ok(());
             }
@@ -72,8 +76,14 @@ impl Relay {
     /// Reads one message; passes it on if it tells readiness, and says so.
     pub fn pass_on(&self, pid: i32) -> Result<bool> {
         let mut buf = [0; 4096];
-        let n = io::read(self.fd(), &mut buf).during(|| "read from the container's notify socket".into())?;
-        let Some(ready) = buf[..n].split(|b| *b == b'\n').find(|line| line.starts_with(b"READY=")) else { return Ok(false) };
+        let n = io::read(self.fd(), &mut buf)
+            .during(|| "read from the container's notify socket".into())?;
+        let Some(ready) = buf[..n]
+            .split(|b| *b == b'\n')
+            .find(|line| line.starts_with(b"READY="))
+        else {
+            return Ok(false);
+        };
         let what = || format!("notify {}", self.outside.display());
         let out = socket::unix(socket::SOCK_DGRAM).during(what)?;
         crate::console::connect(out.as_fd(), &self.outside).during(what)?;

@@ -23,11 +23,25 @@ impl PidFile {
         let shown = path.display().to_string();
         let bad = || Error::new(Kind::Invalid, format!("\"{shown}\" cannot be a pid file"));
         let name = path.file_name().ok_or_else(bad)?;
-        let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let dir = path
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let c = |bytes: Vec<u8>| CString::new(bytes).map_err(|_| bad());
-        let dir = file::openat(CWD, &c(dir.as_os_str().as_bytes().to_vec())?, O_PATH | O_DIRECTORY, 0).during(|| format!("open the directory of pid file {shown}"))?;
+        let dir = file::openat(
+            CWD,
+            &c(dir.as_os_str().as_bytes().to_vec())?,
+            O_PATH | O_DIRECTORY,
+            0,
+        )
+        .during(|| format!("open the directory of pid file {shown}"))?;
         let temporary = c([b".", name.as_bytes()].concat())?;
-        Ok(PidFile { dir, name: c(name.as_bytes().to_vec())?, temporary, shown })
+        Ok(PidFile {
+            dir,
+            name: c(name.as_bytes().to_vec())?,
+            temporary,
+            shown,
+        })
     }
 
     /// Writes it.

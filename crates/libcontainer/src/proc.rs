@@ -38,7 +38,11 @@ fn parse(line: &[u8]) -> Option<Stat> {
     // Counted from 1 as in the manual page, `state` is field 3.
     let start_time = fields.nth(18)?.parse().ok()?;
     let ignored_signals = fields.nth(10)?.parse().ok()?;
-    Some(Stat { state, start_time, ignored_signals })
+    Some(Stat {
+        state,
+        start_time,
+        ignored_signals,
+    })
 }
 
 /// Identifies this boot of the kernel.
@@ -58,7 +62,14 @@ mod tests {
     #[test]
     fn a_name_with_brackets_and_spaces_does_not_confuse() {
         let line = b"42 (a) R 1 (b) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 777 0 0 18446744073709551615 0 0 0 0 0 0 0 4097 0 0\n";
-        assert_eq!(parse(line), Some(Stat { state: b'S', start_time: 777, ignored_signals: 4097 }));
+        assert_eq!(
+            parse(line),
+            Some(Stat {
+                state: b'S',
+                start_time: 777,
+                ignored_signals: 4097
+            })
+        );
         assert_eq!(parse(b"42 (x"), None);
     }
 

@@ -10,15 +10,28 @@ use kernel::Errno;
 
 /// The sentence for a failed step.
 pub fn sentence(program: &Program, report: &Report) -> Error {
-    let list = if report.step & STAGE != 0 { &program.stage } else { &program.steps };
+    let list = if report.step & STAGE != 0 {
+        &program.stage
+    } else {
+        &program.steps
+    };
     let Some(step) = list.get((report.step & !STAGE) as usize) else {
-        return Error::new(Kind::Failed, "the container's process reported a step that the plan does not have");
+        return Error::new(
+            Kind::Failed,
+            "the container's process reported a step that the plan does not have",
+        );
     };
     match &step.op {
-        Op::RunHooks(_) => Error::new(Kind::Failed, report.detail.clone()).field(step.field.clone()),
+        Op::RunHooks(_) => {
+            Error::new(Kind::Failed, report.detail.clone()).field(step.field.clone())
+        }
         Op::FindProgram | Op::Exec => program_error(program, report),
-        Op::Chdir | Op::Ids { .. } if matches!(report.call.as_str(), "chdir" | "getcwd") => cwd_error(program, step, report),
-        Op::Console { .. } if report.errno == Errno::ENOENT => general(step, report).hint("a terminal needs a devpts mount on /dev/pts"),
+        Op::Chdir | Op::Ids { .. } if matches!(report.call.as_str(), "chdir" | "getcwd") => {
+            cwd_error(program, step, report)
+        }
+        Op::Console { .. } if report.errno == Errno::ENOENT => {
+            general(step, report).hint("a terminal needs a devpts mount on /dev/pts")
+        }
         _ => general(step, report),
     }
 }
@@ -45,29 +58,57 @@ fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Mount(m), Errno::EPERM) if m.fstype.as_bytes() == b"proc" => {
             "a new procfs needs a pid namespace of its own, and a /proc outside that is not masked"
         }
-        (Op::Mount(m), Errno::EPERM) if m.fstype.as_bytes() == b"sysfs" => "a new sysfs needs a network namespace of its own",
+        (Op::Mount(m), Errno::EPERM) if m.fstype.as_bytes() == b"sysfs" => {
+            "a new sysfs needs a network namespace of its own"
+        }
         (Op::Mount(_), Errno::EINVAL) => "check the options of the mount",
         (Op::Mount(_) | Op::Bind(_), Errno::ENOSPC) => "a limit is reached: /proc/sys/fs/mount-max",
         (Op::Groups { .. }, Errno::EPERM) => "the user namespace denies setgroups",
-        (Op::Scheduler(_), Errno::EPERM) => "real-time scheduling needs CAP_SYS_NICE, and no cpuset that excludes it",
-        (Op::Label { .. }, Errno::ENOENT) => "the kernel runs without this security module, or does not know the profile",
-        (Op::AttachRootfs { .. }, Errno::EACCES) => "the user of the container must be able to reach the directory",
-        (Op::Seccomp, Errno::EINVAL) => "this kernel does not know a flag or an action of the profile",
+        (Op::Scheduler(_), Errno::EPERM) => {
+            "real-time scheduling needs CAP_SYS_NICE, and no cpuset that excludes it"
+        }
+        (Op::Label { .. }, Errno::ENOENT) => {
+            "the kernel runs without this security module, or does not know the profile"
+        }
+        (Op::AttachRootfs { .. }, Errno::EACCES) => {
+            "the user of the container must be able to reach the directory"
+        }
+        (Op::Seccomp, Errno::EINVAL) => {
+            "this kernel does not know a flag or an action of the profile"
+        }
         _ => return None,
     })
 }
 
 /// Every engine looks for other words here; all of them are in one line.
 fn program_error(program: &Program, report: &Report) -> Error {
-    let name = program.process.argv.strings().first().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = program
+        .process
+        .argv
+        .strings()
+        .first()
+        .map(|s| s.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let text = match (report.call.as_str(), report.errno) {
-        ("search", Errno::ENOENT) => format!("exec: \"{name}\": executable file not found in $PATH"),
-        (_, Errno::EISDIR) => format!("exec: \"{name}\": is a directory: the path `{name}` is not a regular file: Operation not permitted"),
-        ("stat", Errno::ENOENT) => format!("exec: \"{name}\": stat {name}: no such file or directory"),
+        ("search", Errno::ENOENT) => {
+            format!("exec: \"{name}\": executable file not found in $PATH")
+        }
+        (_, Errno::EISDIR) => format!(
+            "exec: \"{name}\": is a directory: the path `{name}` is not a regular file: Operation not permitted"
+        ),
+        ("stat", Errno::ENOENT) => {
+            format!("exec: \"{name}\": stat {name}: no such file or directory")
+        }
         ("execve", errno) => {
-            let path = if report.detail.is_empty() { &name } else { &report.detail };
+            let path = if report.detail.is_empty() {
+                &name
+            } else {
+                &report.detail
+            };
             let why = match errno {
-                Errno::ENOENT => ": the interpreter of the script or the program's loader is missing",
+                Errno::ENOENT => {
+                    ": the interpreter of the script or the program's loader is missing"
+                }
                 Errno::ENOEXEC => ": it is no program for this machine, nor a script with #!",
                 _ => "",
             };
@@ -82,5 +123,9 @@ fn cwd_error(program: &Program, step: &Step, report: &Report) -> Error {
     let cwd = program.process.cwd.to_string_lossy();
     let text = format!("chdir to cwd ({cwd:?}) set in config.json failed");
     let error = Error::os(text, report.errno).field(step.field.clone());
-    if report.detail.is_empty() { error } else { error.cause(report.detail.clone()) }
+    if report.detail.is_empty() {
+        error
+    } else {
+        error.cause(report.detail.clone())
+    }
 }

@@ -44,7 +44,13 @@ impl Root {
 
     /// Opens an existing path.
     pub fn open(&self, path: &CStr, flags: i32) -> Result<OwnedFd> {
-        file::openat2(self.fd(), path, flags, 0, file::RESOLVE_IN_ROOT | file::RESOLVE_NO_MAGICLINKS)
+        file::openat2(
+            self.fd(),
+            path,
+            flags,
+            0,
+            file::RESOLVE_IN_ROOT | file::RESOLVE_NO_MAGICLINKS,
+        )
     }
 
     /// Opens an existing directory to which no link leads: what proc and sysfs are mounted on.
@@ -55,7 +61,11 @@ impl Root {
 
     /// Opens a path (`O_PATH`), making it and its parents where they are missing.
     pub fn ensure(&self, path: &CStr, make: Make) -> Result<OwnedFd> {
-        let flags = if make == Make::Directory { O_PATH | O_DIRECTORY } else { O_PATH };
+        let flags = if make == Make::Directory {
+            O_PATH | O_DIRECTORY
+        } else {
+            O_PATH
+        };
         match self.open(path, flags) {
             Err(Errno::ENOENT) => {
                 let mut links = LINKS;
@@ -85,7 +95,11 @@ impl Root {
         let (dir, name) = split(path);
         if name.is_empty() || name == b"." || name == b".." {
             // Nothing to make here: only the parents can be missing.
-            return if dir == b"." || dir == b"/" { Ok(()) } else { self.create(dir, Make::Directory, links) };
+            return if dir == b"." || dir == b"/" {
+                Ok(())
+            } else {
+                self.create(dir, Make::Directory, links)
+            };
         }
         let parent = match self.open_text(dir, O_PATH | O_DIRECTORY) {
             Err(Errno::ENOENT) => {
@@ -105,13 +119,22 @@ impl Root {
             }
         };
         match made {
-            Err(Errno::EEXIST) => self.create_link_target(dir, parent.as_fd(), component, make, links),
+            Err(Errno::EEXIST) => {
+                self.create_link_target(dir, parent.as_fd(), component, make, links)
+            }
             other => other,
         }
     }
 
     /// The name exists: somebody was faster, or it is a link to something that is missing.
-    fn create_link_target(&self, dir: &[u8], parent: BorrowedFd<'_>, name: &CStr, make: Make, links: &mut usize) -> Result<()> {
+    fn create_link_target(
+        &self,
+        dir: &[u8],
+        parent: BorrowedFd<'_>,
+        name: &CStr,
+        make: Make,
+        links: &mut usize,
+    ) -> Result<()> {
         let mut buf = [0u8; PATH_MAX];
         let target = match file::readlinkat(parent, name, &mut buf) {
             Ok(target) => target,
@@ -151,8 +174,14 @@ pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
         None if path.is_empty() => (b"/", path),
         None => (b".", path),
         Some(slash) => {
-            let dir_end = path[..slash].iter().rposition(|b| *b != b'/').map_or(0, |i| i + 1);
-            (if dir_end == 0 { b"/" } else { &path[..dir_end] }, &path[slash + 1..])
+            let dir_end = path[..slash]
+                .iter()
+                .rposition(|b| *b != b'/')
+                .map_or(0, |i| i + 1);
+            (
+                if dir_end == 0 { b"/" } else { &path[..dir_end] },
+                &path[slash + 1..],
+            )
         }
     }
 }
@@ -189,7 +218,11 @@ mod tests {
             ("/a//b//", "/a", "b"),
             ("//a", "/", "a"),
         ] {
-            assert_eq!(split(path.as_bytes()), (dir.as_bytes(), name.as_bytes()), "{path}");
+            assert_eq!(
+                split(path.as_bytes()),
+                (dir.as_bytes(), name.as_bytes()),
+                "{path}"
+            );
         }
     }
 
@@ -211,7 +244,8 @@ mod tests {
             (c"/plain/a/b/c", Make::Directory),
             (c"/absolute", Make::Directory),
         ] {
-            root.ensure(path, make).unwrap_or_else(|e| panic!("{path:?}: {e}"));
+            root.ensure(path, make)
+                .unwrap_or_else(|e| panic!("{path:?}: {e}"));
         }
         assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
         assert!(inside.join("deep/er/f").is_file());
@@ -227,9 +261,18 @@ mod tests {
         symlink("b", inside.join("a")).unwrap();
         symlink("a", inside.join("b")).unwrap();
         std::fs::write(inside.join("file"), "").unwrap();
-        assert_eq!(root.ensure(c"/a/x", Make::Directory).unwrap_err(), Errno::ELOOP);
-        assert_eq!(root.ensure(c"/file/x", Make::Directory).unwrap_err(), Errno::ENOTDIR);
-        assert_eq!(root.ensure(c"/file", Make::Directory).unwrap_err(), Errno::ENOTDIR);
+        assert_eq!(
+            root.ensure(c"/a/x", Make::Directory).unwrap_err(),
+            Errno::ELOOP
+        );
+        assert_eq!(
+            root.ensure(c"/file/x", Make::Directory).unwrap_err(),
+            Errno::ENOTDIR
+        );
+        assert_eq!(
+            root.ensure(c"/file", Make::Directory).unwrap_err(),
+            Errno::ENOTDIR
+        );
         assert_eq!(root.parent(b"/").unwrap_err(), Errno::EINVAL);
         assert_eq!(root.parent(b"/x/..").unwrap_err(), Errno::EINVAL);
     }
@@ -237,7 +280,13 @@ mod tests {
     #[test]
     fn magic_links_are_refused() {
         let root = Root::new(std::fs::File::open("/proc").unwrap().into());
-        assert_eq!(root.open(c"/self/root/etc", O_PATH).unwrap_err(), Errno::ELOOP);
-        assert_eq!(root.open_plain_directory(c"/self").unwrap_err(), Errno::ELOOP);
+        assert_eq!(
+            root.open(c"/self/root/etc", O_PATH).unwrap_err(),
+            Errno::ELOOP
+        );
+        assert_eq!(
+            root.open_plain_directory(c"/self").unwrap_err(),
+            Errno::ELOOP
+        );
     }
 }

@@ -27,13 +27,19 @@ pub fn detached(options: &Options<'_>) -> Result<Vec<String>> {
     let created = start(created)?;
     if let Some(relay) = relay {
         let pidfd = created.process.child.pidfd.as_fd();
-        relay.wait(created.record.pid, || kernel::process::pidfd_send_signal(pidfd, 0).is_ok())?;
+        relay.wait(created.record.pid, || {
+            kernel::process::pidfd_send_signal(pidfd, 0).is_ok()
+        })?;
     }
     Ok(warnings)
 }
 
 fn relay(created: &Created, options: &Options<'_>) -> Result<Option<Relay>> {
-    options.notify_socket.map(|path| Relay::open(&created.dir, path)).transpose().map(Option::flatten)
+    options
+        .notify_socket
+        .map(|path| Relay::open(&created.dir, path))
+        .transpose()
+        .map(Option::flatten)
 }
 
 /// Makes and starts a container, stays with its process, and removes it at the end unless `keep` is set.
@@ -75,22 +81,46 @@ fn start(created: Created) -> Result<Created> {
 }
 
 fn try_start(created: &Created) -> Result<()> {
-    sync::go_and_start(created.process.sync.as_fd(), created.process.facts).during(|| "wake the container's process".into())?;
+    sync::go_and_start(created.process.sync.as_fd(), created.process.facts)
+        .during(|| "wake the container's process".into())?;
     match await_exec(&created.process.sync) {
         Ok(()) => {}
-        Err(NotStarted::Failed(failed)) => return Err(report::sentence(&created.plan.program, &failed)),
-        Err(NotStarted::Closed) => return Err(Error::new(Kind::Failed, "container process is already dead")),
+        Err(NotStarted::Failed(failed)) => {
+            return Err(report::sentence(&created.plan.program, &failed));
+        }
+        Err(NotStarted::Closed) => {
+            return Err(Error::new(
+                Kind::Failed,
+                "container process is already dead",
+            ));
+        }
     }
     let state = document(created, "running").hook_parts();
-    spawn::run_hooks(&created.hooks, HookPoint::Poststart, &state, Some(created.record.pid))
+    spawn::run_hooks(
+        &created.hooks,
+        HookPoint::Poststart,
+        &state,
+        Some(created.record.pid),
+    )
 }
 
 fn document(created: &Created, status: &str) -> StateDocument {
-    StateDocument::new(&created.record.id, status, &created.record.bundle, &created.record.annotations)
+    StateDocument::new(
+        &created.record.id,
+        status,
+        &created.record.bundle,
+        &created.record.annotations,
+    )
 }
 
 fn remove(created: Created) -> Result<()> {
     let state = document(&created, "stopped");
     let cgroup = Cgroup::open(&created.record.cgroup);
-    clean_up(created.dir, &created.record, Some(&cgroup), &created.hooks, &state)
+    clean_up(
+        created.dir,
+        &created.record,
+        Some(&cgroup),
+        &created.hooks,
+        &state,
+    )
 }

@@ -23,25 +23,38 @@ pub fn seal() -> Result<()> {
     }
     let (argv, envp) = exec::own_arguments().during(|| "read the command line".into())?;
     let copy = match detached_mount() {
-        Err(Errno::EPERM | Errno::ENOSYS | Errno::EINVAL | Errno::EACCES) => memory_copy().during(|| "copy /proc/self/exe to a sealed memfd".into())?,
+        Err(Errno::EPERM | Errno::ENOSYS | Errno::EINVAL | Errno::EACCES) => {
+            memory_copy().during(|| "copy /proc/self/exe to a sealed memfd".into())?
+        }
         other => other.during(|| "make a read-only mount of /proc/self/exe".into())?,
     };
     let errno = exec::fexecve(copy.as_fd(), &argv, &envp);
-    Err(Error::os("run the sealed copy of this program", errno).hint("mount /proc, and /tmp or /dev/shm without noexec"))
+    Err(Error::os("run the sealed copy of this program", errno)
+        .hint("mount /proc, and /tmp or /dev/shm without noexec"))
 }
 
 /// Asks the kernel, not the environment: the file of a detached mount has no path but `/`, and a sealed memfd has seals.
 fn is_sealed() -> Result<bool> {
     let mut buf = [0; 64];
-    let missing = |errno| Error::new(Kind::Failed, "read /proc/self/exe").errno(errno).hint("a runtime needs /proc");
+    let missing = |errno| {
+        Error::new(Kind::Failed, "read /proc/self/exe")
+            .errno(errno)
+            .hint("a runtime needs /proc")
+    };
     match file::readlinkat(CWD, SELF, &mut buf).map_err(missing)? {
         b"/" => {
             const ST_RDONLY: u64 = 1;
-            let exe = file::openat(CWD, SELF, file::O_PATH, 0).during(|| "open /proc/self/exe".into())?;
-            Ok(file::mount_flags(exe.as_fd()).during(|| "statfs /proc/self/exe".into())? & ST_RDONLY != 0)
+            let exe =
+                file::openat(CWD, SELF, file::O_PATH, 0).during(|| "open /proc/self/exe".into())?;
+            Ok(
+                file::mount_flags(exe.as_fd()).during(|| "statfs /proc/self/exe".into())?
+                    & ST_RDONLY
+                    != 0,
+            )
         }
         path if path.starts_with(b"/memfd:") => {
-            let exe = file::openat(CWD, SELF, O_RDONLY, 0).during(|| "open /proc/self/exe".into())?;
+            let exe =
+                file::openat(CWD, SELF, O_RDONLY, 0).during(|| "open /proc/self/exe".into())?;
             Ok(file::seals(exe.as_fd()).is_ok_and(|seals| seals & SEALS == SEALS))
         }
         _ => Ok(false),
@@ -50,7 +63,10 @@ fn is_sealed() -> Result<bool> {
 
 fn detached_mount() -> kernel::Result<OwnedFd> {
     let tree = mount::clone_tree(CWD, SELF, false, false)?;
-    let attributes = Attributes { set: mount::MOUNT_ATTR_RDONLY | mount::MOUNT_ATTR_NOSUID, ..Attributes::default() };
+    let attributes = Attributes {
+        set: mount::MOUNT_ATTR_RDONLY | mount::MOUNT_ATTR_NOSUID,
+        ..Attributes::default()
+    };
     mount::set_attributes(tree.as_fd(), false, attributes, None)?;
     Ok(tree)
 }
@@ -62,6 +78,7 @@ fn memory_copy() -> kernel::Result<OwnedFd> {
     file::add_seals(copy.as_fd(), SEALS)?;
     // Executing a file that is open for writing is an error; a second descriptor by way of /proc is read-only.
     use std::os::fd::AsRawFd;
-    let path = std::ffi::CString::new(format!("/proc/self/fd/{}", copy.as_raw_fd())).map_err(|_| Errno::EINVAL)?;
+    let path = std::ffi::CString::new(format!("/proc/self/fd/{}", copy.as_raw_fd()))
+        .map_err(|_| Errno::EINVAL)?;
     file::openat(CWD, &path, O_RDONLY, 0)
 }

@@ -35,7 +35,10 @@ pub struct Setup<'a> {
 /// # Errors
 /// The first that cannot be opened, or is not what it should be.
 pub fn open_slots(slots: &[Slot]) -> Result<Vec<Option<OwnedFd>>> {
-    slots.iter().map(|slot| open_slot(slot).map_err(|e| e.field(slot.field.clone()))).collect()
+    slots
+        .iter()
+        .map(|slot| open_slot(slot).map_err(|e| e.field(slot.field.clone())))
+        .collect()
 }
 
 fn open_slot(slot: &Slot) -> Result<Option<OwnedFd>> {
@@ -46,7 +49,10 @@ fn open_slot(slot: &Slot) -> Result<Option<OwnedFd>> {
             let found = process::namespace_kind(fd.as_fd()).unwrap_or(0);
             if found != *kind {
                 let wanted = crate::plan::namespaces::names(*kind);
-                return Err(Error::new(Kind::Invalid, format!("{shown} is not a {wanted} namespace")));
+                return Err(Error::new(
+                    Kind::Invalid,
+                    format!("{shown} is not a {wanted} namespace"),
+                ));
             }
             Ok(Some(fd))
         }
@@ -79,7 +85,14 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
     };
     let mut keep: Vec<RawFd> = vec![theirs.as_raw_fd()];
     keep.extend(setup.starter.iter().map(|s| s.as_raw_fd()));
-    keep.extend(setup.slots.iter().flatten().chain(tasks).map(|fd| fd.as_raw_fd()));
+    keep.extend(
+        setup
+            .slots
+            .iter()
+            .flatten()
+            .chain(tasks)
+            .map(|fd| fd.as_raw_fd()),
+    );
     keep.extend(setup.hooks.descriptors().map(|fd| fd.as_raw_fd()));
     keep.sort_unstable();
     let given = Inheritance {
@@ -93,7 +106,10 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
         keep: &keep,
         hide: setup.hide,
     };
-    let args = CloneArgs { flags: setup.program.clone_flags, cgroup };
+    let args = CloneArgs {
+        flags: setup.program.clone_flags,
+        cgroup,
+    };
     let child = process::clone(args, || child::run(given)).map_err(|errno| {
         let kinds = crate::plan::namespaces::names(setup.program.clone_flags);
         let error = Error::os(format!("clone3 with new namespaces ({kinds})"), errno);
@@ -104,7 +120,13 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
         }
     })?;
     let staged = !setup.program.stage.is_empty();
-    let mut spawned = Spawned { sync, child, staged, facts: Facts::default(), start_time: 0 };
+    let mut spawned = Spawned {
+        sync,
+        child,
+        staged,
+        facts: Facts::default(),
+        start_time: 0,
+    };
     if !staged {
         spawned.learn();
     }
@@ -137,13 +159,21 @@ impl Spawned {
     /// # Errors
     /// A step of the child that failed, as a sentence; or its death.
     pub fn next(&mut self, program: &Program) -> Result<Message> {
-        match sync::receive(self.sync.as_fd()).during(|| "hear from the container's process".into())? {
+        match sync::receive(self.sync.as_fd())
+            .during(|| "hear from the container's process".into())?
+        {
             Message::Spawned(pid, pidfd) => {
                 let stage = std::mem::replace(&mut self.child, Child { pid, pidfd });
                 self.staged = false;
                 let _ = process::wait(stage.pidfd.as_fd());
                 self.learn();
-                Ok(Message::Spawned(pid, self.child.pidfd.try_clone().map_err(|e| Error::os("dup", e))?))
+                Ok(Message::Spawned(
+                    pid,
+                    self.child
+                        .pidfd
+                        .try_clone()
+                        .map_err(|e| Error::os("dup", e))?,
+                ))
             }
             Message::Failed(failed) => {
                 let _ = process::wait(self.child.pidfd.as_fd());
@@ -161,7 +191,16 @@ impl Spawned {
 }
 
 /// Runs the hooks of one place, with the state in two halves.
-pub fn run_hooks(hooks: &Hooks, point: HookPoint, state: &(Vec<u8>, Vec<u8>), pid: Option<i32>) -> Result<()> {
-    let state = crate::hooks::State { before: &state.0, pid, after: &state.1 };
+pub fn run_hooks(
+    hooks: &Hooks,
+    point: HookPoint,
+    state: &(Vec<u8>, Vec<u8>),
+    pid: Option<i32>,
+) -> Result<()> {
+    let state = crate::hooks::State {
+        before: &state.0,
+        pid,
+        after: &state.1,
+    };
     crate::hooks::run_all(hooks.at(point), state).map_err(|e| e.into_error(point))
 }

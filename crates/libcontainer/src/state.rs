@@ -3,7 +3,9 @@
 use crate::error::{During, Error, Kind, Result};
 use crate::plan::exec::Template;
 use crate::spec;
-use kernel::file::{self, CWD, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_TRUNC, O_WRONLY};
+use kernel::file::{
+    self, CWD, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_TRUNC, O_WRONLY,
+};
 use kernel::{Errno, io};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -102,7 +104,11 @@ pub fn check_id(id: &str) -> Result<()> {
     let good = |b: u8| b.is_ascii_alphanumeric() || b"_+-.".contains(&b);
     if id.is_empty() || id.len() > 255 || id.starts_with(['.', '-']) || !id.bytes().all(good) {
         let hint = "an id is 1 to 255 of the characters A-Z a-z 0-9 _ + - . and starts with none of - and .";
-        return Err(Error::new(Kind::Invalid, format!("invalid container ID format: {id:?}")).hint(hint));
+        return Err(Error::new(
+            Kind::Invalid,
+            format!("invalid container ID format: {id:?}"),
+        )
+        .hint(hint));
     }
     Ok(())
 }
@@ -115,7 +121,8 @@ pub struct StateDir {
 }
 
 fn c(path: &Path) -> Result<CString> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::new(Kind::Invalid, "a path must not contain a NUL byte"))
+    CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| Error::new(Kind::Invalid, "a path must not contain a NUL byte"))
 }
 
 impl StateDir {
@@ -136,14 +143,25 @@ impl StateDir {
         };
         match made {
             Err(Errno::EEXIST) => {
-                return Err(Error::new(Kind::Exists, "container with given ID already exists").cause(id.to_owned()));
+                return Err(
+                    Error::new(Kind::Exists, "container with given ID already exists")
+                        .cause(id.to_owned()),
+                );
             }
             other => other.during(|| format!("mkdir {}", path.display()))?,
         }
         let dir = StateDir::open_path(path)?;
         // Between mkdir and lock, a delete may have taken the directory for the remains of a dead runtime.
         let alive = dir.try_lock(true)? && !dir.is_gone()?;
-        if alive { Ok(dir) } else { Err(Error::new(Kind::WrongState, "the container is being deleted by somebody else").cause(id.to_owned())) }
+        if alive {
+            Ok(dir)
+        } else {
+            Err(Error::new(
+                Kind::WrongState,
+                "the container is being deleted by somebody else",
+            )
+            .cause(id.to_owned()))
+        }
     }
 
     /// The directory of an existing container.
@@ -153,13 +171,16 @@ impl StateDir {
     pub fn open(root: &Path, id: &str) -> Result<StateDir> {
         check_id(id)?;
         StateDir::open_path(root.join(id)).map_err(|e| match e.os_error() {
-            Some(Errno::ENOENT) => Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned()),
+            Some(Errno::ENOENT) => {
+                Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned())
+            }
             _ => e,
         })
     }
 
     fn open_path(path: PathBuf) -> Result<StateDir> {
-        let fd = file::openat(CWD, &c(&path)?, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0).during(|| format!("open {}", path.display()))?;
+        let fd = file::openat(CWD, &c(&path)?, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
+            .during(|| format!("open {}", path.display()))?;
         Ok(StateDir { fd, path })
     }
 
@@ -175,7 +196,11 @@ impl StateDir {
 
     /// The path of a file in it that is short whatever the directory's own path is: socket addresses hold 107 bytes (unix(7)).
     pub fn short_path(&self, name: &CStr) -> PathBuf {
-        PathBuf::from(format!("/proc/self/fd/{}/{}", self.fd.as_raw_fd(), name.to_string_lossy()))
+        PathBuf::from(format!(
+            "/proc/self/fd/{}/{}",
+            self.fd.as_raw_fd(),
+            name.to_string_lossy()
+        ))
     }
 
     /// Takes the lock if nobody else has it. Making and deleting are exclusive; running something in the container is shared.
@@ -202,7 +227,10 @@ impl StateDir {
 
     /// Whether somebody else has removed it since it was opened: to be asked by whoever had to wait for the lock.
     pub fn is_gone(&self) -> Result<bool> {
-        Ok(file::fstat(self.fd()).during(|| format!("fstat {}", self.path.display()))?.st_nlink == 0)
+        Ok(file::fstat(self.fd())
+            .during(|| format!("fstat {}", self.path.display()))?
+            .st_nlink
+            == 0)
     }
 
     /// Gives the lock back, also where a child still holds a copy of the descriptor.
@@ -219,7 +247,8 @@ impl StateDir {
     /// Replaces the record as a whole.
     pub fn save(&self, record: &Record) -> Result<()> {
         self.write(NEW_RECORD, O_TRUNC, &to_json(record))?;
-        file::renameat(self.fd(), NEW_RECORD, RECORD).during(|| format!("rename in {}", self.path.display()))
+        file::renameat(self.fd(), NEW_RECORD, RECORD)
+            .during(|| format!("rename in {}", self.path.display()))
     }
 
     /// Writes what exec will need.
@@ -228,8 +257,19 @@ impl StateDir {
     }
 
     fn write(&self, name: &CStr, flag: i32, content: &[u8]) -> Result<()> {
-        let what = || format!("write {}", self.path.join(name.to_string_lossy().as_ref()).display());
-        let file = file::openat(self.fd(), name, O_WRONLY | O_CREAT | O_NOFOLLOW | flag, 0o600).during(what)?;
+        let what = || {
+            format!(
+                "write {}",
+                self.path.join(name.to_string_lossy().as_ref()).display()
+            )
+        };
+        let file = file::openat(
+            self.fd(),
+            name,
+            O_WRONLY | O_CREAT | O_NOFOLLOW | flag,
+            0o600,
+        )
+        .during(what)?;
         io::write_all(file.as_fd(), content).during(what)
     }
 
@@ -253,7 +293,10 @@ impl StateDir {
             }
         };
         if record.version > VERSION {
-            let why = format!("the state in {} was written by a newer version", self.path.display());
+            let why = format!(
+                "the state in {} was written by a newer version",
+                self.path.display()
+            );
             return Err(Error::new(Kind::Failed, why).hint("use that version for this container"));
         }
         Ok(record)
@@ -270,11 +313,18 @@ impl StateDir {
     }
 
     fn read<T: serde::de::DeserializeOwned>(&self, name: &CStr) -> Result<T> {
-        let what = || format!("read {}", self.path.join(name.to_string_lossy().as_ref()).display());
+        let what = || {
+            format!(
+                "read {}",
+                self.path.join(name.to_string_lossy().as_ref()).display()
+            )
+        };
         let file = file::openat(self.fd(), name, O_RDONLY | O_NOFOLLOW, 0).during(what)?;
         let bytes = read_all(file.as_fd(), MAX_RECORD).during(what)?;
         serde_json::from_slice(&bytes).map_err(|e| {
-            Error::new(Kind::Failed, what()).cause(e.to_string()).hint("the record is damaged; delete --force removes the container")
+            Error::new(Kind::Failed, what())
+                .cause(e.to_string())
+                .hint("the record is damaged; delete --force removes the container")
         })
     }
 
@@ -282,7 +332,13 @@ impl StateDir {
     pub fn remove_file(&self, name: &CStr) -> Result<()> {
         match file::unlinkat(self.fd(), name, false) {
             Err(Errno::ENOENT) => Ok(()),
-            other => other.during(|| format!("remove {} from {}", name.to_string_lossy(), self.path.display())),
+            other => other.during(|| {
+                format!(
+                    "remove {} from {}",
+                    name.to_string_lossy(),
+                    self.path.display()
+                )
+            }),
         }
     }
 
@@ -290,7 +346,8 @@ impl StateDir {
     pub fn remove(self) -> Result<()> {
         let mut buf = [0; 2048];
         loop {
-            let entries = file::read_directory(self.fd(), &mut buf).during(|| format!("read {}", self.path.display()))?;
+            let entries = file::read_directory(self.fd(), &mut buf)
+                .during(|| format!("read {}", self.path.display()))?;
             if entries.is_empty() {
                 break;
             }
@@ -300,7 +357,13 @@ impl StateDir {
                     Err(Errno::ENOENT) => Ok(()),
                     other => other,
                 }
-                .during(|| format!("remove {} from {}", name.to_string_lossy(), self.path.display()))?;
+                .during(|| {
+                    format!(
+                        "remove {} from {}",
+                        name.to_string_lossy(),
+                        self.path.display()
+                    )
+                })?;
             }
         }
         match file::unlinkat(CWD, &c(&self.path)?, true) {
@@ -328,7 +391,10 @@ fn remove_shallow(parent: BorrowedFd<'_>, name: &CStr) -> kernel::Result<()> {
 /// Makes the directory of all state, 0700, and what is above it.
 fn make_root(root: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(root);
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(root);
     made.during(|| format!("mkdir {}", root.display()))
 }
 
@@ -389,7 +455,18 @@ mod tests {
         for good in ["a", "A_b+c-d.e", "0", &"x".repeat(255)] {
             check_id(good).unwrap();
         }
-        for bad in ["", ".", "..", ".a", "-rf", "a/b", "a b", "ä", "a\0", &"x".repeat(256)] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            ".a",
+            "-rf",
+            "a/b",
+            "a b",
+            "ä",
+            "a\0",
+            &"x".repeat(256),
+        ] {
             assert_eq!(check_id(bad).unwrap_err().kind(), Kind::Invalid, "{bad:?}");
         }
     }
@@ -405,16 +482,25 @@ mod tests {
         record.phase = Phase::Created;
         record.pid = 7;
         dir.save(&record).unwrap();
-        assert_eq!(StateDir::create(&root, "c1").unwrap_err().kind(), Kind::Exists);
+        assert_eq!(
+            StateDir::create(&root, "c1").unwrap_err().kind(),
+            Kind::Exists
+        );
         assert_eq!(ids(&root).unwrap(), ["c1"]);
         let other = StateDir::open(&root, "c1").unwrap();
         assert_eq!(other.load().unwrap().pid, 7);
         assert!(!other.try_lock(false).unwrap());
-        assert_eq!(other.lock(true, Instant::now()).unwrap_err().kind(), Kind::WrongState);
+        assert_eq!(
+            other.lock(true, Instant::now()).unwrap_err().kind(),
+            Kind::WrongState
+        );
         dir.unlock();
         assert!(other.try_lock(true).unwrap());
         dir.remove().unwrap();
-        assert_eq!(StateDir::open(&root, "c1").unwrap_err().kind(), Kind::NotFound);
+        assert_eq!(
+            StateDir::open(&root, "c1").unwrap_err().kind(),
+            Kind::NotFound
+        );
         std::fs::remove_dir_all(scratch("record")).unwrap();
     }
 
@@ -422,7 +508,14 @@ mod tests {
     fn a_damaged_or_newer_record_is_an_error_not_a_crash() {
         let root = scratch("damaged");
         let dir = StateDir::create(&root, "c").unwrap();
-        for content in [&b""[..], b"{", b"7", b"{\"pid\":\"x\"}", b"{\"version\":99}", &[0xff; 10]] {
+        for content in [
+            &b""[..],
+            b"{",
+            b"7",
+            b"{\"pid\":\"x\"}",
+            b"{\"version\":99}",
+            &[0xff; 10],
+        ] {
             dir.write(RECORD, O_TRUNC, content).unwrap();
             dir.load().unwrap_err();
         }

@@ -26,14 +26,22 @@ pub struct Fault {
 impl Fault {
     /// A failed call.
     pub fn new(call: &'static str, errno: Errno) -> Fault {
-        Fault { call, errno, detail: Text::new() }
+        Fault {
+            call,
+            errno,
+            detail: Text::new(),
+        }
     }
 
     /// A failed call and what it was about.
     pub fn about(call: &'static str, errno: Errno, detail: &[u8]) -> Fault {
         let mut text = Text::new();
         text.push(detail);
-        Fault { call, errno, detail: text }
+        Fault {
+            call,
+            errno,
+            detail: text,
+        }
     }
 }
 
@@ -71,7 +79,10 @@ impl<const N: usize> std::fmt::Debug for Text<N> {
 impl<const N: usize> Text<N> {
     /// Empty.
     pub const fn new() -> Self {
-        Text { bytes: [0; N], len: 0 }
+        Text {
+            bytes: [0; N],
+            len: 0,
+        }
     }
 
     /// Appends as much as fits.
@@ -182,7 +193,12 @@ fn raw(kind: u8, a: u32, b: u32) -> [u8; SHORT] {
     message
 }
 
-fn send(socket: BorrowedFd<'_>, kind: u8, word: u32, fd: Option<BorrowedFd<'_>>) -> kernel::Result<()> {
+fn send(
+    socket: BorrowedFd<'_>,
+    kind: u8,
+    word: u32,
+    fd: Option<BorrowedFd<'_>>,
+) -> kernel::Result<()> {
     let message = raw(kind, word, 0);
     match fd {
         Some(fd) => socket::send(socket, &message, &[fd]),
@@ -233,7 +249,12 @@ pub fn executing(socket: BorrowedFd<'_>) -> kernel::Result<()> {
 }
 /// Sends [`Message::Go`].
 pub fn go(socket: BorrowedFd<'_>, facts: Facts) -> kernel::Result<()> {
-    socket::send(socket, &raw(8, facts.pid as u32, facts.ignored_signals), &[]).map(drop)
+    socket::send(
+        socket,
+        &raw(8, facts.pid as u32, facts.ignored_signals),
+        &[],
+    )
+    .map(drop)
 }
 /// Sends [`Message::Start`] with where to answer.
 pub fn start(socket: BorrowedFd<'_>, answer_to: BorrowedFd<'_>) -> kernel::Result<()> {
@@ -241,7 +262,12 @@ pub fn start(socket: BorrowedFd<'_>, answer_to: BorrowedFd<'_>) -> kernel::Resul
 }
 /// Sends [`Message::Start`] over the pair.
 pub fn go_and_start(socket: BorrowedFd<'_>, facts: Facts) -> kernel::Result<()> {
-    socket::send(socket, &raw(9, facts.pid as u32, facts.ignored_signals), &[]).map(drop)
+    socket::send(
+        socket,
+        &raw(9, facts.pid as u32, facts.ignored_signals),
+        &[],
+    )
+    .map(drop)
 }
 
 /// Sends [`Message::Failed`], by write(2) as [`listener`].
@@ -282,8 +308,17 @@ pub fn receive(socket: BorrowedFd<'_>) -> kernel::Result<Message> {
         (5, SHORT) => Message::Console(fd.ok_or(Errno::EPROTO)?),
         (6, SHORT) => Message::Listener(word(4) as i32),
         (7, SHORT) => Message::Ready,
-        (8, SHORT) => Message::Go(Facts { pid: word(4) as i32, ignored_signals: word(8) }),
-        (9, SHORT) => Message::Start(Facts { pid: word(4) as i32, ignored_signals: word(8) }, fd),
+        (8, SHORT) => Message::Go(Facts {
+            pid: word(4) as i32,
+            ignored_signals: word(8),
+        }),
+        (9, SHORT) => Message::Start(
+            Facts {
+                pid: word(4) as i32,
+                ignored_signals: word(8),
+            },
+            fd,
+        ),
         (10, SIZE) => Message::Failed(Box::new(report(&buf, word(4)))),
         (11, SHORT) => Message::Executing,
         (12, SHORT) => Message::NeedTree(word(4)),
@@ -293,7 +328,8 @@ pub fn receive(socket: BorrowedFd<'_>) -> kernel::Result<Message> {
 }
 
 fn report(buf: &[u8; SIZE], step: u32) -> Report {
-    let size = |at: usize, max: usize| usize::from(u16::from_le_bytes([buf[at], buf[at + 1]])).min(max);
+    let size =
+        |at: usize, max: usize| usize::from(u16::from_le_bytes([buf[at], buf[at + 1]])).min(max);
     let text = |at: usize, len: usize| String::from_utf8_lossy(&buf[at..at + len]).into_owned();
     Report {
         step,
@@ -315,7 +351,10 @@ mod tests {
         failed(a.as_fd(), 7 | STAGE, &fault).unwrap();
         match receive(b.as_fd()).unwrap() {
             Message::Failed(r) => {
-                assert_eq!((r.step, r.call.as_str(), r.errno, r.detail.as_str()), (7 | STAGE, "move_mount", Errno::EINVAL, "/data"));
+                assert_eq!(
+                    (r.step, r.call.as_str(), r.errno, r.detail.as_str()),
+                    (7 | STAGE, "move_mount", Errno::EINVAL, "/data")
+                );
             }
             other => panic!("{other:?}"),
         }
@@ -326,7 +365,12 @@ mod tests {
     #[test]
     fn what_is_no_message_is_refused() {
         let (a, b) = socket::pair().unwrap();
-        for junk in [&[5u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &[1, 2, 3][..], &[99; SHORT][..], &[10; 64][..]] {
+        for junk in [
+            &[5u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..],
+            &[1, 2, 3][..],
+            &[99; SHORT][..],
+            &[10; 64][..],
+        ] {
             socket::send(a.as_fd(), junk, &[]).unwrap();
             assert_eq!(receive(b.as_fd()).unwrap_err(), Errno::EPROTO, "{junk:?}");
         }

@@ -11,7 +11,8 @@ use std::path::Path;
 pub fn tolerate(spec: &mut Spec, warnings: &mut Vec<String>) {
     labels(spec, warnings);
     for (i, mount) in spec.mounts.iter_mut().enumerate() {
-        let bind = mount.r#type.as_deref() == Some("bind") || mount.options.iter().any(|o| o == "bind" || o == "rbind");
+        let bind = mount.r#type.as_deref() == Some("bind")
+            || mount.options.iter().any(|o| o == "bind" || o == "rbind");
         if bind {
             mount.options.retain(|option| {
                 let known = option.split(',').all(options::is_word);
@@ -32,11 +33,17 @@ fn labels(spec: &mut Spec, warnings: &mut Vec<String>) {
         }
     };
     let process = spec.process.as_mut();
-    let wants_apparmor = process.as_ref().is_some_and(|p| p.apparmor_profile.is_some());
+    let wants_apparmor = process
+        .as_ref()
+        .is_some_and(|p| p.apparmor_profile.is_some());
     let wants_selinux = spec.linux.as_ref().is_some_and(|l| l.mount_label.is_some());
     if let Some(process) = process {
         if wants_apparmor && !apparmor() {
-            drop(&mut process.apparmor_profile, "/process/apparmorProfile", "AppArmor");
+            drop(
+                &mut process.apparmor_profile,
+                "/process/apparmorProfile",
+                "AppArmor",
+            );
         }
     }
     if let Some(linux) = spec.linux.as_mut().filter(|_| wants_selinux && !selinux()) {
@@ -46,7 +53,8 @@ fn labels(spec: &mut Spec, warnings: &mut Vec<String>) {
 
 /// Whether the kernel runs with AppArmor (apparmor(7)).
 pub fn apparmor() -> bool {
-    std::fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.first() == Some(&b'Y'))
+    std::fs::read("/sys/module/apparmor/parameters/enabled")
+        .is_ok_and(|text| text.first() == Some(&b'Y'))
 }
 
 /// Whether the kernel runs with SELinux and a policy.
@@ -61,8 +69,18 @@ mod tests {
 
     #[test]
     fn filesystem_options_of_bind_mounts_are_taken_out() {
-        let mount = |options: &[&str]| Mount { destination: "/x".into(), options: options.iter().map(|o| (*o).into()).collect(), ..Mount::default() };
-        let mut spec = Spec { mounts: vec![mount(&["rbind", "mode=755", "ro", "idmap=uids=0-1-1"]), mount(&["mode=755"])], ..Spec::default() };
+        let mount = |options: &[&str]| Mount {
+            destination: "/x".into(),
+            options: options.iter().map(|o| (*o).into()).collect(),
+            ..Mount::default()
+        };
+        let mut spec = Spec {
+            mounts: vec![
+                mount(&["rbind", "mode=755", "ro", "idmap=uids=0-1-1"]),
+                mount(&["mode=755"]),
+            ],
+            ..Spec::default()
+        };
         let mut warnings = Vec::new();
         tolerate(&mut spec, &mut warnings);
         assert_eq!(spec.mounts[0].options, ["rbind", "ro", "idmap=uids=0-1-1"]);

@@ -5,9 +5,9 @@
 //! a user namespace could lift the restrictions.
 
 use crate::error::{During, Error, Kind, Result};
+use crate::idmap;
 use crate::plan::{IdmapSource, Program, Tree};
 use crate::sync::{self, Calling, Fault, Message};
-use crate::idmap;
 use kernel::file::{self, CWD, O_DIRECTORY, O_PATH};
 use kernel::mount::{self, Attributes, MOUNT_ATTR_IDMAP};
 use kernel::process::{self, CLONE_NEWNS, Child, CloneArgs};
@@ -31,12 +31,16 @@ impl Trees {
         let maps = maps(program)?;
         // Not the root of the mount namespace: the container's may lie over it already, and what an image holds is no path of the host.
         let path = CString::new(format!("/proc/{pid}/root")).expect("a number has no NUL");
-        let root = file::openat(CWD, &path, O_PATH | O_DIRECTORY, 0).during(|| format!("open /proc/{pid}/root"))?;
+        let root = file::openat(CWD, &path, O_PATH | O_DIRECTORY, 0)
+            .during(|| format!("open /proc/{pid}/root"))?;
         let (ours, theirs) = socket::pair().during(|| "socketpair".into())?;
         let serve = || {
             let _ = process::set_parent_death_signal(libc::SIGKILL);
             let answer = |n: u32| {
-                let tree = program.trees.get(n as usize).ok_or(Fault::new("open_tree", Errno::EBADF))?;
+                let tree = program
+                    .trees
+                    .get(n as usize)
+                    .ok_or(Fault::new("open_tree", Errno::EBADF))?;
                 let map = maps.get(n as usize).and_then(Option::as_ref);
                 copy(tree, map.map(AsFd::as_fd))
             };
@@ -59,7 +63,10 @@ impl Trees {
             serve()
         })
         .during(|| "clone3".into())?;
-        Ok(Trees { sync: ours.take(), helper })
+        Ok(Trees {
+            sync: ours.take(),
+            helper,
+        })
     }
 
     /// Has a copy taken.
@@ -74,7 +81,10 @@ impl Trees {
             Message::Tree(fd) => Ok(fd),
             Message::Failed(report) => {
                 let tree = &program.trees[n as usize];
-                let error = Error::os(format!("mount {}: {}", tree.path.to_string_lossy(), report.call), report.errno);
+                let error = Error::os(
+                    format!("mount {}: {}", tree.path.to_string_lossy(), report.call),
+                    report.errno,
+                );
                 let error = error.field(tree.field.clone());
                 Err(match hint(&report.call, report.errno) {
                     Some(hint) => error.hint(hint),
@@ -97,7 +107,9 @@ impl Drop for Trees {
 fn maps(program: &Program) -> Result<Vec<Option<OwnedFd>>> {
     let mut made = idmap::Namespaces::default();
     let of = |tree: &Tree| -> Result<Option<OwnedFd>> {
-        let Some(idmap) = &tree.idmap else { return Ok(None) };
+        let Some(idmap) = &tree.idmap else {
+            return Ok(None);
+        };
         let fd = match &idmap.source {
             IdmapSource::Maps(maps) => made.with(maps).map_err(|e| e.field(tree.field.clone()))?,
             IdmapSource::Slot(slot) => {
@@ -105,7 +117,9 @@ fn maps(program: &Program) -> Result<Vec<Option<OwnedFd>>> {
                 return Ok(open.pop().flatten());
             }
         };
-        fd.try_clone_to_owned().map(Some).map_err(|e| Error::os("dup", e))
+        fd.try_clone_to_owned()
+            .map(Some)
+            .map_err(|e| Error::os("dup", e))
     };
     program.trees.iter().map(of).collect()
 }
@@ -117,10 +131,15 @@ fn enter(pidfd: BorrowedFd<'_>, root: BorrowedFd<'_>) -> std::result::Result<(),
 }
 
 fn copy(tree: &Tree, map: Option<BorrowedFd<'_>>) -> std::result::Result<OwnedFd, Fault> {
-    let fd = mount::clone_tree(CWD, &tree.path, tree.recursive, tree.nofollow).calling("open_tree")?;
+    let fd =
+        mount::clone_tree(CWD, &tree.path, tree.recursive, tree.nofollow).calling("open_tree")?;
     if let (Some(idmap), Some(map)) = (&tree.idmap, map) {
-        let change = Attributes { set: MOUNT_ATTR_IDMAP, ..Attributes::default() };
-        mount::set_attributes(fd.as_fd(), idmap.recursive, change, Some(map)).calling("mount_setattr MOUNT_ATTR_IDMAP")?;
+        let change = Attributes {
+            set: MOUNT_ATTR_IDMAP,
+            ..Attributes::default()
+        };
+        mount::set_attributes(fd.as_fd(), idmap.recursive, change, Some(map))
+            .calling("mount_setattr MOUNT_ATTR_IDMAP")?;
     }
     Ok(fd)
 }
@@ -129,8 +148,12 @@ fn hint(call: &str, errno: Errno) -> Option<&'static str> {
     Some(match (call, errno) {
         ("open_tree", Errno::ENOENT) => "check that the source exists on the host",
         ("open_tree", Errno::EINVAL) => NOT_ALONE,
-        ("mount_setattr MOUNT_ATTR_IDMAP", Errno::EINVAL) => "the filesystem, or one below it, does not support idmapped mounts on this kernel",
-        ("mount_setattr MOUNT_ATTR_IDMAP", Errno::EPERM) => "the mount is idmapped already, or its filesystem belongs to another user namespace",
+        ("mount_setattr MOUNT_ATTR_IDMAP", Errno::EINVAL) => {
+            "the filesystem, or one below it, does not support idmapped mounts on this kernel"
+        }
+        ("mount_setattr MOUNT_ATTR_IDMAP", Errno::EPERM) => {
+            "the mount is idmapped already, or its filesystem belongs to another user namespace"
+        }
         ("mount_setattr MOUNT_ATTR_IDMAP", Errno::ENOSYS) => "idmapped mounts need kernel 5.12",
         _ => return None,
     })

@@ -53,11 +53,9 @@ impl<'a> Rules<'a> {
             return Err(Error::new("/defaultAction", message));
         }
         let mut warnings = Vec::new();
-        let default = verdict(
-            action,
-            profile.default_errno_ret,
-            || "/defaultErrnoRet".into(),
-        )?;
+        let default = verdict(action, profile.default_errno_ret, || {
+            "/defaultErrnoRet".into()
+        })?;
         let mut rules = Self {
             default,
             archs: archs(profile, target, &mut warnings),
@@ -106,7 +104,10 @@ impl<'a> Rules<'a> {
         }
         if entry.names.is_empty() {
             let pointer = format!("/syscalls/{rule}/names");
-            return Err(Error::new(pointer, "a rule must name at least one system call"));
+            return Err(Error::new(
+                pointer,
+                "a rule must name at least one system call",
+            ));
         }
         for text in &entry.names {
             match Name::find(text) {

@@ -1,17 +1,21 @@
 //! What the global options and the environment mean.
 
-use libcontainer::error::{Error, Kind, Result};
 use libcgroups::Driver;
+use libcontainer::error::{Error, Kind, Result};
 use liboci_cli::{CgroupManager, Global};
 use std::path::{Path, PathBuf};
 
 /// Where the state of all containers is, unless `--root` says so.
 pub fn state_root(global: &Global) -> Result<PathBuf> {
     match &global.root {
-        Some(root) if root == Path::new("/") => {
-            Err(Error::new(Kind::Invalid, "--root must not be the root directory").hint("name a directory for teu alone"))
+        Some(root) if root == Path::new("/") => Err(Error::new(
+            Kind::Invalid,
+            "--root must not be the root directory",
+        )
+        .hint("name a directory for teu alone")),
+        Some(root) => {
+            std::path::absolute(root).map_err(|e| Error::os(format!("find {}", root.display()), e))
         }
-        Some(root) => std::path::absolute(root).map_err(|e| Error::os(format!("find {}", root.display()), e)),
         None => Ok(default_root()),
     }
 }
@@ -26,17 +30,21 @@ fn default_root() -> PathBuf {
 
 /// Root of the host keeps to /run whatever its environment says; root of a user namespace is an ordinary user, unless it logged in as root there.
 fn honours_runtime_dir() -> bool {
-    kernel::cred::euid() != 0 || in_user_namespace() && std::env::var_os("USER").is_none_or(|user| user != "root")
+    kernel::cred::euid() != 0
+        || in_user_namespace() && std::env::var_os("USER").is_none_or(|user| user != "root")
 }
 
 /// The first user namespace has the same inode number on every Linux (linux/proc_ns.h, `PROC_USER_INIT_INO`).
 fn in_user_namespace() -> bool {
-    std::fs::read_link("/proc/self/ns/user").is_ok_and(|link| link != Path::new("user:[4026531837]"))
+    std::fs::read_link("/proc/self/ns/user")
+        .is_ok_and(|link| link != Path::new("user:[4026531837]"))
 }
 
 /// Whether this is not root of the host.
 pub fn rootless(global: &Global) -> bool {
-    global.rootless.unwrap_or_else(|| kernel::cred::euid() != 0 || in_user_namespace())
+    global
+        .rootless
+        .unwrap_or_else(|| kernel::cred::euid() != 0 || in_user_namespace())
 }
 
 /// Who makes cgroups.
@@ -59,10 +67,14 @@ pub fn listen_fds() -> u32 {
 
 /// The socket that gets the listener of a seccomp profile which names none.
 pub fn seccomp_receiver() -> Option<String> {
-    std::env::var("RUN_OCI_SECCOMP_RECEIVER").ok().filter(|path| !path.is_empty())
+    std::env::var("RUN_OCI_SECCOMP_RECEIVER")
+        .ok()
+        .filter(|path| !path.is_empty())
 }
 
 /// Where the caller wants to hear that the program is ready (sd_notify(3)). Abstract addresses are not passed on.
 pub fn notify_socket() -> Option<PathBuf> {
-    std::env::var_os("NOTIFY_SOCKET").map(PathBuf::from).filter(|path| path.is_absolute())
+    std::env::var_os("NOTIFY_SOCKET")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
 }

@@ -35,7 +35,12 @@ impl Log {
         let open = |path: &std::path::PathBuf| {
             // Neither a link that somebody laid, nor a terminal that would become ours.
             let flags = kernel::file::O_NOFOLLOW | kernel::file::O_NOCTTY;
-            let file = File::options().append(true).create(true).mode(0o644).custom_flags(flags).open(path);
+            let file = File::options()
+                .append(true)
+                .create(true)
+                .mode(0o644)
+                .custom_flags(flags)
+                .open(path);
             file.during(|| format!("open the log {}", path.display()))
         };
         Ok(Log {
@@ -83,12 +88,23 @@ impl Log {
         let time = libcontainer::now_rfc3339();
         if self.json {
             let field = error.and_then(Error::pointer);
-            let errno = error.and_then(Error::os_error).and_then(kernel::Errno::name);
-            let line = Line { level, msg, time, field, errno };
+            let errno = error
+                .and_then(Error::os_error)
+                .and_then(kernel::Errno::name);
+            let line = Line {
+                level,
+                msg,
+                time,
+                field,
+                errno,
+            };
             return serde_json::to_string(&line).unwrap_or_default() + "\n";
         }
         // As logrus writes it, which is what reads such files.
-        format!("time=\"{time}\" level={level} msg={}\n", serde_json::to_string(msg).unwrap_or_default())
+        format!(
+            "time=\"{time}\" level={level} msg={}\n",
+            serde_json::to_string(msg).unwrap_or_default()
+        )
     }
 }
 

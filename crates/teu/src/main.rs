@@ -67,7 +67,11 @@ fn run(invocation: &Invocation) -> i32 {
         Outcome::Failed(error) => {
             log.write_error(&error);
             // Callers tell by this number that it was not the process that failed.
-            if matches!(invocation.command, Command::Exec(_)) { 255 } else { 1 }
+            if matches!(invocation.command, Command::Exec(_)) {
+                255
+            } else {
+                1
+            }
         }
     }
 }

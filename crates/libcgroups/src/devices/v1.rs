@@ -133,7 +133,12 @@ mod tests {
             };
             written += 1;
             for device in devices() {
-                for wanted in [access::READ, access::WRITE, access::READ | access::WRITE, access::MKNOD] {
+                for wanted in [
+                    access::READ,
+                    access::WRITE,
+                    access::READ | access::WRITE,
+                    access::MKNOD,
+                ] {
                     assert_eq!(
                         kernel_allows(&w, device, wanted),
                         wanted & !policy.access(device) == 0,

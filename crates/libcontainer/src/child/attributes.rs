@@ -23,13 +23,18 @@ fn remount(fd: BorrowedFd<'_>, recursive: bool, change: Attributes) -> Done {
     let path = path.as_cstr().calling("mount")?;
     if change.propagation != 0 {
         let rec = if recursive { MS_REC } else { 0 };
-        mount::mount(None, path, None, change.propagation | rec, None).calling("mount propagation")?;
+        mount::mount(None, path, None, change.propagation | rec, None)
+            .calling("mount propagation")?;
     }
     if change.set | change.clear == 0 {
         return Ok(());
     }
     if recursive {
-        return Err(Fault::about("mount_setattr", Errno::ENOSYS, b"recursive mount attributes need kernel 5.12"));
+        return Err(Fault::about(
+            "mount_setattr",
+            Errno::ENOSYS,
+            b"recursive mount attributes need kernel 5.12",
+        ));
     }
     let now = current(fd)?;
     let flags = options::flags(now & !change.clear | change.set);
@@ -49,7 +54,15 @@ pub(super) fn current(fd: BorrowedFd<'_>) -> Result<u64, Fault> {
     ];
     const ST_RELATIME: u64 = 4096;
     let flags = file::mount_flags(fd).calling("fstatvfs")?;
-    let attributes = BITS.iter().filter(|(st, _)| flags & st != 0).fold(0, |a, (_, attr)| a | attr);
+    let attributes = BITS
+        .iter()
+        .filter(|(st, _)| flags & st != 0)
+        .fold(0, |a, (_, attr)| a | attr);
     let strict = flags & (ST_RELATIME | 1024) == 0;
-    Ok(attributes | if strict { mount::MOUNT_ATTR_STRICTATIME } else { 0 })
+    Ok(attributes
+        | if strict {
+            mount::MOUNT_ATTR_STRICTATIME
+        } else {
+            0
+        })
 }

@@ -2,7 +2,9 @@
 
 use super::Done;
 use crate::sync::Calling;
-use kernel::file::{self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY};
+use kernel::file::{
+    self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY,
+};
 use kernel::{Errno, Result};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -65,6 +67,9 @@ fn entry(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr, depth: usize) ->
         other => other?,
     }
     // chown clears the set-id bits.
-    if mode & 0o6000 != 0 && st.st_mode & libc::S_IFMT != libc::S_IFLNK { file::fchmodat(to, name, mode) } else { Ok(()) }
+    if mode & 0o6000 != 0 && st.st_mode & libc::S_IFMT != libc::S_IFLNK {
+        file::fchmodat(to, name, mode)
+    } else {
+        Ok(())
+    }
 }
-

@@ -17,10 +17,16 @@ const DEVPTS_SUPER_MAGIC: i64 = 0x1cd1;
 
 impl<'a> Child<'a> {
     /// The directory of a path, and the last component. Devices come in a row in one directory, which is looked up once.
-    pub(super) fn in_directory(&mut self, path: &'a CStr) -> Result<(BorrowedFd<'_>, Text<256>), Fault> {
+    pub(super) fn in_directory(
+        &mut self,
+        path: &'a CStr,
+    ) -> Result<(BorrowedFd<'_>, Text<256>), Fault> {
         let (dir, name) = split(path.to_bytes());
         if self.directory.as_ref().map(|(known, _)| *known) != Some(dir) {
-            let (fd, _) = self.root()?.parent(path.to_bytes()).calling("open parent")?;
+            let (fd, _) = self
+                .root()?
+                .parent(path.to_bytes())
+                .calling("open parent")?;
             self.directory = Some((dir, fd));
         }
         let mut text = Text::new();
@@ -34,7 +40,10 @@ impl<'a> Child<'a> {
     /// What was looked up is no longer true once something is mounted on it, or above it.
     pub(super) fn forget_directory(&mut self, mounted_on: &CStr) {
         let on = mounted_on.to_bytes();
-        let below = |dir: &[u8]| dir.strip_prefix(on).is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || on == b"/");
+        let below = |dir: &[u8]| {
+            dir.strip_prefix(on)
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || on == b"/")
+        };
         if self.directory.as_ref().is_some_and(|(dir, _)| below(dir)) {
             self.directory = None;
         }
@@ -49,7 +58,9 @@ impl<'a> Child<'a> {
         match file::mknodat(dir, name, node.mode, node.device) {
             Err(Errno::EEXIST) => return same_device(dir, name, node),
             // Without CAP_MKNOD over this filesystem: take the host's.
-            Err(Errno::EPERM) if node.mode & S_IFMT != libc::S_IFIFO => return self.bind_device(node),
+            Err(Errno::EPERM) if node.mode & S_IFMT != libc::S_IFIFO => {
+                return self.bind_device(node);
+            }
             other => other.calling("mknod")?,
         }
         match node.owner {
@@ -61,12 +72,20 @@ impl<'a> Child<'a> {
     /// Mounts the host's node of the same path, if it is the same device.
     fn bind_device(&mut self, node: &DeviceNode) -> Done {
         self.directory = None;
-        let tree = mount::clone_tree(CWD, &node.path, false, false).map_err(|e| Fault::about("open_tree", e, node.path.to_bytes()))?;
+        let tree = mount::clone_tree(CWD, &node.path, false, false)
+            .map_err(|e| Fault::about("open_tree", e, node.path.to_bytes()))?;
         let st = file::fstat(tree.as_fd()).calling("fstat")?;
         if st.st_mode & S_IFMT != node.mode & S_IFMT || st.st_rdev != node.device {
-            return Err(Fault::about("open_tree", Errno::ENODEV, b"the host has another file there, and a device cannot be made here"));
+            return Err(Fault::about(
+                "open_tree",
+                Errno::ENODEV,
+                b"the host has another file there, and a device cannot be made here",
+            ));
         }
-        let target = self.root()?.ensure(&node.path, Make::File).calling("open target")?;
+        let target = self
+            .root()?
+            .ensure(&node.path, Make::File)
+            .calling("open target")?;
         mount::move_mount(tree.as_fd(), target.as_fd()).calling("move_mount")
     }
 
@@ -86,10 +105,19 @@ impl<'a> Child<'a> {
 
     /// A terminal out of the container's own devpts, opened without a path that the image controls (CVE-2025-52565).
     pub(super) fn console(&mut self, on_dev_console: bool) -> Done {
-        let master = self.root()?.open(c"/dev/pts/ptmx", O_RDWR | O_NOCTTY).calling("open /dev/pts/ptmx")?;
+        let master = self
+            .root()?
+            .open(c"/dev/pts/ptmx", O_RDWR | O_NOCTTY)
+            .calling("open /dev/pts/ptmx")?;
         let st = file::fstat(master.as_fd()).calling("fstat")?;
-        if filesystem_type(master.as_fd())? != DEVPTS_SUPER_MAGIC || st.st_rdev != file::device(5, 2) {
-            return Err(Fault::about("open /dev/pts/ptmx", Errno::ENODEV, b"a terminal needs a devpts mount on /dev/pts"));
+        if filesystem_type(master.as_fd())? != DEVPTS_SUPER_MAGIC
+            || st.st_rdev != file::device(5, 2)
+        {
+            return Err(Fault::about(
+                "open /dev/pts/ptmx",
+                Errno::ENODEV,
+                b"a terminal needs a devpts mount on /dev/pts",
+            ));
         }
         tty::unlock(master.as_fd()).calling("ioctl TIOCSPTLCK")?;
         let slave = tty::open_peer(master.as_fd()).calling("ioctl TIOCGPTPEER")?;
@@ -105,7 +133,11 @@ impl<'a> Child<'a> {
             io::dup_onto(slave.as_fd(), number, false).calling("dup3")?;
         }
         let uid = self.given.program.process.uid;
-        if uid != 0 { file::fchownat(slave.as_fd(), c"", uid, u32::MAX).calling("chown") } else { Ok(()) }
+        if uid != 0 {
+            file::fchownat(slave.as_fd(), c"", uid, u32::MAX).calling("chown")
+        } else {
+            Ok(())
+        }
     }
 
     fn mount_console(&mut self, slave: BorrowedFd<'_>) -> Done {
@@ -113,7 +145,11 @@ impl<'a> Child<'a> {
         let target = console_file(dir).calling("open /dev/console")?;
         let st = file::fstat(target.as_fd()).calling("fstat")?;
         if st.st_mode & S_IFMT == S_IFLNK {
-            return Err(Fault::about("open /dev/console", Errno::ELOOP, b"it must not be a link"));
+            return Err(Fault::about(
+                "open /dev/console",
+                Errno::ELOOP,
+                b"it must not be a link",
+            ));
         }
         let tree = mount::clone_tree(slave, c"", false, false).calling("open_tree")?;
         mount::move_mount(tree.as_fd(), target.as_fd()).calling("move_mount")
@@ -139,7 +175,12 @@ impl<'a> Child<'a> {
 }
 
 fn console_file(dir: BorrowedFd<'_>) -> kernel::Result<OwnedFd> {
-    match file::openat(dir, c"console", O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, 0o600) {
+    match file::openat(
+        dir,
+        c"console",
+        O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY,
+        0o600,
+    ) {
         Ok(_) | Err(Errno::EEXIST) => file::openat(dir, c"console", O_PATH | O_NOFOLLOW, 0),
         Err(e) => Err(e),
     }
@@ -151,5 +192,9 @@ fn same_device(dir: BorrowedFd<'_>, name: &CStr, node: &DeviceNode) -> Done {
     if st.st_mode & S_IFMT == node.mode & S_IFMT && st.st_rdev == node.device {
         return Ok(());
     }
-    Err(Fault::about("mknod", Errno::EEXIST, b"the image has another file there"))
+    Err(Fault::about(
+        "mknod",
+        Errno::EEXIST,
+        b"the image has another file there",
+    ))
 }

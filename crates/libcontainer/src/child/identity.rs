@@ -14,7 +14,11 @@ pub(super) fn secure_bits() -> Done {
         return Ok(());
     }
     cred::set_secure_bits(0).map_err(|errno| match errno {
-        Errno::EPERM => Fault::about("prctl PR_SET_SECUREBITS", errno, b"the runtime was started with secure bits that it cannot clear"),
+        Errno::EPERM => Fault::about(
+            "prctl PR_SET_SECUREBITS",
+            errno,
+            b"the runtime was started with secure bits that it cannot clear",
+        ),
         other => Fault::new("prctl PR_SET_SECUREBITS", other),
     })
 }
@@ -36,10 +40,22 @@ pub(super) fn bounding_set(keep: u64) -> Done {
 
 /// Sets effective, permitted and inheritable exactly, plus `extra` until execve, then the ambient set. It is cleared first: the runtime's caller may have had one.
 pub(super) fn capabilities(masks: &Masks, extra: u64) -> Done {
-    let extra = if extra == 0 { 0 } else { extra & cred::capget().calling("capget")?.permitted };
-    let sets = CapSets { effective: masks.effective | extra, permitted: masks.permitted | extra, inheritable: masks.inheritable };
+    let extra = if extra == 0 {
+        0
+    } else {
+        extra & cred::capget().calling("capget")?.permitted
+    };
+    let sets = CapSets {
+        effective: masks.effective | extra,
+        permitted: masks.permitted | extra,
+        inheritable: masks.inheritable,
+    };
     cred::capset(sets).map_err(|errno| match errno {
-        Errno::EPERM => Fault::about("capset", errno, b"the runtime lacks some of these capabilities itself"),
+        Errno::EPERM => Fault::about(
+            "capset",
+            errno,
+            b"the runtime lacks some of these capabilities itself",
+        ),
         other => Fault::new("capset", other),
     })?;
     cred::clear_ambient().calling("prctl PR_CAP_AMBIENT")?;
@@ -83,9 +99,12 @@ impl Child<'_> {
         home.push(b"HOME=");
         let uid = self.given.program.process.uid;
         let mut found = false;
-        let passwd = self.root()?.open(c"/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY);
+        let passwd = self
+            .root()?
+            .open(c"/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY);
         if let Ok(passwd) = passwd {
-            let regular = file::fstat(passwd.as_fd()).is_ok_and(|st| st.st_mode & libc::S_IFMT == libc::S_IFREG);
+            let regular = file::fstat(passwd.as_fd())
+                .is_ok_and(|st| st.st_mode & libc::S_IFMT == libc::S_IFREG);
             if regular {
                 each_line(passwd.as_fd(), |line| {
                     if let Some(dir) = home_of(line, uid) {
@@ -109,7 +128,11 @@ fn inside() -> Done {
     let mut buf = [0; crate::root::PATH_MAX];
     match file::getcwd(&mut buf) {
         Ok(path) if path.starts_with(b"/") => Ok(()),
-        Ok(_) => Err(Fault::about("getcwd", Errno::ENOENT, b"current working directory is outside of container mount namespace root")),
+        Ok(_) => Err(Fault::about(
+            "getcwd",
+            Errno::ENOENT,
+            b"current working directory is outside of container mount namespace root",
+        )),
         Err(e) => Err(Fault::new("getcwd", e)),
     }
 }

@@ -23,7 +23,10 @@ fn check(path: &CStr) -> Result<(), Errno> {
 
 /// A configuration without a process is valid until `start`, which then has nothing to run (config.md, "Process").
 pub(super) fn no_process() -> ! {
-    let _ = io::write_all(io::STDERR, b"nothing to start: config.json has no process\n");
+    let _ = io::write_all(
+        io::STDERR,
+        b"nothing to start: config.json has no process\n",
+    );
     process::exit(1)
 }
 
@@ -32,10 +35,16 @@ impl Child<'_> {
     /// the end (execvp(3)).
     pub(super) fn find_program(&mut self) -> Done {
         let process = &self.given.program.process;
-        let Some(name) = process.argv.strings().first() else { return Err(Fault::new("exec", Errno::ENOENT)) };
+        let Some(name) = process.argv.strings().first() else {
+            return Err(Fault::new("exec", Errno::ENOENT));
+        };
         let name = name.to_bytes();
         let mut denied = None;
-        let directories: &[u8] = if name.contains(&b'/') { b"" } else { process.path.to_bytes() };
+        let directories: &[u8] = if name.contains(&b'/') {
+            b""
+        } else {
+            process.path.to_bytes()
+        };
         for dir in directories.split(|b| *b == b':') {
             self.program = Text::new();
             if !name.contains(&b'/') {
@@ -45,7 +54,8 @@ impl Child<'_> {
             self.program.push(name);
             match self.program.as_cstr().and_then(check) {
                 Ok(()) => return Ok(()),
-                Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG) if !name.contains(&b'/') => {}
+                Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG)
+                    if !name.contains(&b'/') => {}
                 Err(e) if !name.contains(&b'/') => {
                     denied.get_or_insert(e);
                 }
@@ -65,7 +75,9 @@ impl Child<'_> {
         // While it waits, the process holds nothing of the host,
         // but what its own hooks still write to.
         let hooks = self.given.hooks;
-        let outputs = hooks.descriptors().filter(|_| !hooks.at(HookPoint::StartContainer).is_empty());
+        let outputs = hooks
+            .descriptors()
+            .filter(|_| !hooks.at(HookPoint::StartContainer).is_empty());
         let mut keep = [self.given.sync; 4];
         let mut count = 1;
         for fd in self.given.starter.into_iter().chain(outputs) {
@@ -125,8 +137,11 @@ impl Child<'_> {
     }
 
     pub(super) fn seccomp(&mut self) -> Done {
-        let Some(filter) = &self.given.program.process.seccomp else { return Ok(()) };
-        let listener = kernel::seccomp::set_mode_filter(filter.flags, &filter.instructions).calling("seccomp")?;
+        let Some(filter) = &self.given.program.process.seccomp else {
+            return Ok(());
+        };
+        let listener = kernel::seccomp::set_mode_filter(filter.flags, &filter.instructions)
+            .calling("seccomp")?;
         if let Some(listener) = listener {
             use std::os::fd::AsRawFd;
             sync::listener(self.report, listener.as_raw_fd()).calling("write")?;
@@ -141,7 +156,12 @@ impl Child<'_> {
         let path = self.program.as_cstr().calling("exec")?;
         let errno = match self.home.as_bytes() {
             b"" => exec::execve(path, &process.argv, &process.envp),
-            _ => exec::execve_with(path, &process.argv, &process.envp, self.home.as_cstr().calling("exec")?),
+            _ => exec::execve_with(
+                path,
+                &process.argv,
+                &process.envp,
+                self.home.as_cstr().calling("exec")?,
+            ),
         };
         Err(Fault::about("execve", errno, path.to_bytes()))
     }

@@ -15,14 +15,21 @@ impl Child<'_> {
         let mut target = Text::<PATH_MAX>::new();
         target.push(file::readlinkat(link, c"", &mut new).calling("readlink")?);
         let target = target.as_cstr().calling("readlink")?;
-        let (dir, name) = self.root()?.parent(path.to_bytes()).calling("open parent")?;
+        let (dir, name) = self
+            .root()?
+            .parent(path.to_bytes())
+            .calling("open parent")?;
         let mut last = Text::<256>::new();
         last.push(name);
         let name = last.as_cstr().calling("symlink")?;
         match file::symlinkat(target, dir.as_fd(), name) {
             Err(Errno::EEXIST) => match file::readlinkat(dir.as_fd(), name, &mut old) {
                 Ok(there) if there == target.to_bytes() => Ok(()),
-                _ => Err(Fault::about("symlink", Errno::EEXIST, b"the destination of copy-symlink exists and is something else")),
+                _ => Err(Fault::about(
+                    "symlink",
+                    Errno::EEXIST,
+                    b"the destination of copy-symlink exists and is something else",
+                )),
             },
             other => other.calling("symlink"),
         }

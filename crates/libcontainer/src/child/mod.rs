@@ -134,7 +134,11 @@ pub fn run(given: Inheritance<'_>) -> ! {
         joined: 0,
         given,
     };
-    if given.program.stage.is_empty() { child.walk(&given.program.steps, 0) } else { child.walk(&given.program.stage, STAGE) }
+    if given.program.stage.is_empty() {
+        child.walk(&given.program.steps, 0)
+    } else {
+        child.walk(&given.program.stage, STAGE)
+    }
 }
 
 impl<'a> Child<'a> {
@@ -164,13 +168,27 @@ impl<'a> Child<'a> {
             Op::LoopbackUp => kernel::net::loopback_up().calling("ioctl SIOCSIFFLAGS lo"),
             Op::Propagation { flags } => rootfs::propagation(*flags),
             Op::PrivateParent { path } => rootfs::private_parent(path),
-            Op::AttachRootfs { path, tree, private } => self.attach_rootfs(path, *tree, *private),
+            Op::AttachRootfs {
+                path,
+                tree,
+                private,
+            } => self.attach_rootfs(path, *tree, *private),
             Op::Mount(mount) => self.mount(mount),
             Op::Bind(bind) => self.bind(bind),
-            Op::Remount { target, flags, data } => self.remount(target, *flags, data.as_deref()),
-            Op::SetAttributes { target, attributes } => self.set_mount_attributes(target, *attributes),
+            Op::Remount {
+                target,
+                flags,
+                data,
+            } => self.remount(target, *flags, data.as_deref()),
+            Op::SetAttributes { target, attributes } => {
+                self.set_mount_attributes(target, *attributes)
+            }
             Op::Device(node) => self.device(node),
-            Op::Symlink { target, path, replace } => self.symlink(target, path, *replace),
+            Op::Symlink {
+                target,
+                path,
+                replace,
+            } => self.symlink(target, path, *replace),
             Op::Console { mount } => self.console(*mount),
             Op::RunHooks(point) => self.run_hooks(*point),
             Op::Mask { path } => self.mask(path),
@@ -182,13 +200,21 @@ impl<'a> Child<'a> {
             Op::EnterRoot { slot } => self.enter_root(*slot),
             Op::RootPropagation { flags } => rootfs::propagation(*flags),
             Op::Hostname { name } => process::set_hostname(name.to_bytes()).calling("sethostname"),
-            Op::Domainname { name } => process::set_domainname(name.to_bytes()).calling("setdomainname"),
+            Op::Domainname { name } => {
+                process::set_domainname(name.to_bytes()).calling("setdomainname")
+            }
             Op::Sysctl { path, value } => self.sysctl(path, value),
             Op::Label { file, value } => self.label(file, value),
             Op::Scheduler(attr) => kernel::sched::set_scheduler(*attr).calling("sched_setattr"),
-            Op::IoPriority { class, priority } => kernel::sched::set_io_priority(*class, *priority).calling("ioprio_set"),
-            Op::Personality { domain } => kernel::sched::set_personality(*domain).calling("personality"),
-            Op::MemoryPolicy { mode, nodes } => kernel::sched::set_memory_policy(*mode, nodes).calling("set_mempolicy"),
+            Op::IoPriority { class, priority } => {
+                kernel::sched::set_io_priority(*class, *priority).calling("ioprio_set")
+            }
+            Op::Personality { domain } => {
+                kernel::sched::set_personality(*domain).calling("personality")
+            }
+            Op::MemoryPolicy { mode, nodes } => {
+                kernel::sched::set_memory_policy(*mode, nodes).calling("set_mempolicy")
+            }
             Op::MakeCwd => self.make_cwd(),
             Op::FindHome => self.find_home(),
             Op::StdioOwner => self.stdio_owner(),
@@ -216,7 +242,12 @@ impl<'a> Child<'a> {
 
     /// Closes everything above standard error but these and what the program inherits. Steps that follow must not use anything else.
     fn close_all_but(&mut self, keep: &[BorrowedFd<'_>]) -> Done {
-        std::mem::forget((self.root.take(), self.directory.take(), self.mask.take(), self.null.take()));
+        std::mem::forget((
+            self.root.take(),
+            self.directory.take(),
+            self.mask.take(),
+            self.null.take(),
+        ));
         let preserved = 3 + self.given.program.process.preserve_fds as i32;
         let mut numbers = [0; 4];
         for (number, fd) in numbers.iter_mut().zip(keep) {
@@ -245,12 +276,19 @@ impl<'a> Child<'a> {
 
     /// The root filesystem. Steps that need it come after the one that attaches it.
     fn root(&self) -> Result<&Root, Fault> {
-        self.root.as_ref().ok_or(Fault::new("root filesystem", Errno::ENOENT))
+        self.root
+            .as_ref()
+            .ok_or(Fault::new("root filesystem", Errno::ENOENT))
     }
 
     fn run_hooks(&mut self, point: HookPoint) -> Done {
-        let (before, after) = &self.given.hook_states[usize::from(point == HookPoint::StartContainer)];
-        let state = hooks::State { before, pid: Some(self.facts.pid), after };
+        let (before, after) =
+            &self.given.hook_states[usize::from(point == HookPoint::StartContainer)];
+        let state = hooks::State {
+            before,
+            pid: Some(self.facts.pid),
+            after,
+        };
         hooks::run_all(self.given.hooks.at(point), state).map_err(|error| {
             let mut fault = Fault::new("", Errno(0));
             error.describe(point, &mut fault.detail);

@@ -9,9 +9,9 @@ use crate::plan::options;
 use crate::plan::{Bind, Mount, Then};
 use crate::root::Make;
 use crate::sync::{self, Calling, Fault, Message, Text};
+use kernel::Errno;
 use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH};
 use kernel::mount::{self as m, Attributes};
-use kernel::Errno;
 use std::ffi::{CStr, c_ulong};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -36,7 +36,14 @@ fn change(fd: BorrowedFd<'_>, then: &Then) -> Done {
         attributes::set(fd, true, then.recursive)?;
     }
     for (propagation, recursive) in &then.propagation {
-        attributes::set(fd, *recursive, Attributes { propagation: *propagation, ..Attributes::default() })?;
+        attributes::set(
+            fd,
+            *recursive,
+            Attributes {
+                propagation: *propagation,
+                ..Attributes::default()
+            },
+        )?;
     }
     Ok(())
 }
@@ -47,23 +54,44 @@ impl<'a> Child<'a> {
         let target = match (mount.plain_target, mount.new_target) {
             (true, _) => self.plain_target(&mount.target).brief()?,
             (_, true) => self.new_target(&mount.target).brief()?,
-            _ => self.root()?.ensure(&mount.target, Make::Directory).calling("open target").brief()?,
+            _ => self
+                .root()?
+                .ensure(&mount.target, Make::Directory)
+                .calling("open target")
+                .brief()?,
         };
         let root = self.root()?;
         let mut with_mode = Text::<4160>::new();
         let data = match &mount.data {
-            data if mount.inherit_mode => Some(inherited_mode(target.as_fd(), data.as_deref(), &mut with_mode)?),
+            data if mount.inherit_mode => Some(inherited_mode(
+                target.as_fd(),
+                data.as_deref(),
+                &mut with_mode,
+            )?),
             data => data.as_deref(),
         };
-        let below = if mount.copy_up { Some(root.open(&mount.target, O_DIRECTORY).calling("open target")?) } else { None };
+        let below = if mount.copy_up {
+            Some(
+                root.open(&mount.target, O_DIRECTORY)
+                    .calling("open target")?,
+            )
+        } else {
+            None
+        };
         file::fchdir(target.as_fd()).calling("fchdir")?;
         match m::mount_here(Some(&mount.source), Some(&mount.fstype), mount.flags, data) {
-            Err(Errno::EPERM | Errno::EBUSY | Errno::EINVAL | Errno::ENODEV) if mount.or_bind.is_some() => self.bind_instead(mount, target.as_fd())?,
+            Err(Errno::EPERM | Errno::EBUSY | Errno::EINVAL | Errno::ENODEV)
+                if mount.or_bind.is_some() =>
+            {
+                self.bind_instead(mount, target.as_fd())?
+            }
             Err(errno) => return Err(refusal(mount, data, errno)),
             Ok(()) => {}
         }
         if let Some(below) = below {
-            let new = root.open(&mount.target, O_DIRECTORY).calling("open target")?;
+            let new = root
+                .open(&mount.target, O_DIRECTORY)
+                .calling("open target")?;
             super::copy_up::copy(below.as_fd(), new.as_fd())?;
         }
         self.then(&mount.target, &mount.then)
@@ -74,7 +102,9 @@ impl<'a> Child<'a> {
         let (dir, mut name) = self.in_directory(path)?;
         let name = name.as_cstr().calling("mkdir")?;
         match file::mkdirat(dir, name, 0o755) {
-            Ok(()) | Err(Errno::EEXIST) => file::openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0).calling("open target"),
+            Ok(()) | Err(Errno::EEXIST) => {
+                file::openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0).calling("open target")
+            }
             Err(e) => Err(Fault::new("mkdir", e)),
         }
     }
@@ -87,15 +117,25 @@ impl<'a> Child<'a> {
                 root.ensure(path, Make::Directory).calling("mkdir")?;
                 root.open_plain_directory(path).calling("open target")
             }
-            Err(e @ (Errno::ELOOP | Errno::ENOTDIR)) => Err(Fault::about("open target", e, b"it must be a directory, not a link")),
+            Err(e @ (Errno::ELOOP | Errno::ENOTDIR)) => Err(Fault::about(
+                "open target",
+                e,
+                b"it must be a directory, not a link",
+            )),
             other => other.calling("open target"),
         }
     }
 
     fn bind_instead(&self, mount: &Mount, target: BorrowedFd<'_>) -> Done {
-        let Some(source) = &mount.or_bind else { return Ok(()) };
-        let tree = m::clone_tree(CWD, source, true, false).map_err(|e| Fault::about("open_tree", e, source.to_bytes()))?;
-        let change = Attributes { set: options::attributes(mount.flags) & !m::MOUNT_ATTR__ATIME, ..Attributes::default() };
+        let Some(source) = &mount.or_bind else {
+            return Ok(());
+        };
+        let tree = m::clone_tree(CWD, source, true, false)
+            .map_err(|e| Fault::about("open_tree", e, source.to_bytes()))?;
+        let change = Attributes {
+            set: options::attributes(mount.flags) & !m::MOUNT_ATTR__ATIME,
+            ..Attributes::default()
+        };
         attributes::set(tree.as_fd(), false, change)?;
         m::move_mount(tree.as_fd(), target).calling("move_mount")
     }
@@ -105,12 +145,22 @@ impl<'a> Child<'a> {
         if then.propagation.is_empty() && then.recursive == Attributes::default() {
             return Ok(());
         }
-        let fd = self.root()?.open(target, O_PATH).calling("open target").brief()?;
+        let fd = self
+            .root()?
+            .open(target, O_PATH)
+            .calling("open target")
+            .brief()?;
         change(fd.as_fd(), then)
     }
 
     /// A detached copy of a mount of the host: our own where we may take one, else one that the parent has taken.
-    pub(super) fn copy_tree(&self, path: &CStr, recursive: bool, nofollow: bool, help: Option<usize>) -> Result<OwnedFd, Fault> {
+    pub(super) fn copy_tree(
+        &self,
+        path: &CStr,
+        recursive: bool,
+        nofollow: bool,
+        help: Option<usize>,
+    ) -> Result<OwnedFd, Fault> {
         match m::clone_tree(CWD, path, recursive, nofollow) {
             Err(Errno::EACCES | Errno::EPERM) if help.is_some() => self.fetch_tree(help),
             other => other.map_err(|e| Fault::about("open_tree", e, path.to_bytes())),
@@ -132,8 +182,16 @@ impl<'a> Child<'a> {
         let tree = if bind.idmapped {
             self.fetch_tree(bind.tree)?
         } else {
-            match self.copy_tree(&bind.source, bind.recursive, bind.source_nofollow, bind.tree) {
-                Err(Fault { errno: Errno::ENOENT, .. }) if bind.optional => return Ok(()),
+            match self.copy_tree(
+                &bind.source,
+                bind.recursive,
+                bind.source_nofollow,
+                bind.tree,
+            ) {
+                Err(Fault {
+                    errno: Errno::ENOENT,
+                    ..
+                }) if bind.optional => return Ok(()),
                 other => other?,
             }
         };
@@ -143,10 +201,18 @@ impl<'a> Child<'a> {
         if bind.copy_symlink && kind == S_IFLNK {
             return self.copy_link(tree, &bind.target);
         }
-        let make = if kind == S_IFDIR { Make::Directory } else { Make::File };
+        let make = if kind == S_IFDIR {
+            Make::Directory
+        } else {
+            Make::File
+        };
         let target = match bind.target_nofollow {
             true => self.target_itself(&bind.target, make).brief()?,
-            false => self.root()?.ensure(&bind.target, make).calling("open target").brief()?,
+            false => self
+                .root()?
+                .ensure(&bind.target, make)
+                .calling("open target")
+                .brief()?,
         };
         guard_proc(bind, tree, target.as_fd())?;
         let late = match bind.attributes {
@@ -162,13 +228,21 @@ impl<'a> Child<'a> {
     }
 
     pub(super) fn remount(&mut self, target: &CStr, flags: c_ulong, data: Option<&CStr>) -> Done {
-        let fd = self.root()?.open(target, O_PATH | O_DIRECTORY).calling("open target").brief()?;
+        let fd = self
+            .root()?
+            .open(target, O_PATH | O_DIRECTORY)
+            .calling("open target")
+            .brief()?;
         file::fchdir(fd.as_fd()).calling("fchdir")?;
         m::mount_here(None, None, flags, data).calling("mount MS_REMOUNT")
     }
 
     pub(super) fn set_mount_attributes(&mut self, target: &CStr, change: Attributes) -> Done {
-        let fd = self.root()?.open(target, O_PATH).calling("open target").brief()?;
+        let fd = self
+            .root()?
+            .open(target, O_PATH)
+            .calling("open target")
+            .brief()?;
         attributes::set(fd.as_fd(), false, change)
     }
 
@@ -178,8 +252,13 @@ impl<'a> Child<'a> {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
             other => other.calling("open").brief()?,
         };
-        let tree = m::clone_tree(fd.as_fd(), c"", true, false).calling("open_tree").brief()?;
-        let change = Attributes { set: m::MOUNT_ATTR_RDONLY, ..Attributes::default() };
+        let tree = m::clone_tree(fd.as_fd(), c"", true, false)
+            .calling("open_tree")
+            .brief()?;
+        let change = Attributes {
+            set: m::MOUNT_ATTR_RDONLY,
+            ..Attributes::default()
+        };
         match m::set_attributes(tree.as_fd(), false, change, None) {
             Err(Errno::ENOSYS) => {
                 m::move_mount(tree.as_fd(), fd.as_fd()).calling("move_mount")?;
@@ -202,17 +281,27 @@ impl<'a> Child<'a> {
             return self.mask_directory(path, fd.as_fd());
         }
         let null = self.host_null()?;
-        let tree = m::clone_tree(null, c"", false, false).calling("open_tree /dev/null").brief()?;
+        let tree = m::clone_tree(null, c"", false, false)
+            .calling("open_tree /dev/null")
+            .brief()?;
         m::move_mount(tree.as_fd(), fd.as_fd()).calling("move_mount")
     }
 
     fn mask_directory(&mut self, path: &CStr, target: BorrowedFd<'_>) -> Done {
         if let Some(mask) = &self.mask {
-            let tree = m::clone_tree(mask.as_fd(), c"", false, false).calling("open_tree").brief()?;
+            let tree = m::clone_tree(mask.as_fd(), c"", false, false)
+                .calling("open_tree")
+                .brief()?;
             return m::move_mount(tree.as_fd(), target).calling("move_mount");
         }
         file::fchdir(target).calling("fchdir")?;
-        m::mount_here(Some(c"tmpfs"), Some(c"tmpfs"), m::MS_RDONLY, Some(c"nr_blocks=1,nr_inodes=1")).calling("mount tmpfs")?;
+        m::mount_here(
+            Some(c"tmpfs"),
+            Some(c"tmpfs"),
+            m::MS_RDONLY,
+            Some(c"nr_blocks=1,nr_inodes=1"),
+        )
+        .calling("mount tmpfs")?;
         self.mask = Some(self.root()?.open(path, O_PATH).calling("open")?);
         Ok(())
     }
@@ -232,23 +321,41 @@ fn open_null() -> Result<OwnedFd, Fault> {
     let null = file::openat(CWD, c"/dev/null", O_PATH, 0).calling("open /dev/null")?;
     let st = file::fstat(null.as_fd()).calling("fstat /dev/null")?;
     if st.st_mode & S_IFMT != S_IFCHR || st.st_rdev != file::device(1, 3) {
-        return Err(Fault::about("open /dev/null", Errno::ENODEV, b"the host's /dev/null is not the null device"));
+        return Err(Fault::about(
+            "open /dev/null",
+            Errno::ENODEV,
+            b"the host's /dev/null is not the null device",
+        ));
     }
     Ok(null)
 }
 
 /// Sets attributes on a copy that is not attached yet. A user namespace may add restrictions but not lift those that the host has set; they stay, unless
 /// lifting one was asked for. Gives back the change where it has to wait until the copy is attached.
-fn set_unless_locked(tree: BorrowedFd<'_>, change: Attributes, must_clear: u64) -> Result<Option<Attributes>, Fault> {
+fn set_unless_locked(
+    tree: BorrowedFd<'_>,
+    change: Attributes,
+    must_clear: u64,
+) -> Result<Option<Attributes>, Fault> {
     match m::set_attributes(tree, false, change, None) {
         Err(Errno::ENOSYS) => Ok(Some(change)),
         Err(Errno::EPERM) => {
             let locked = attributes::current(tree)? & must_clear;
             if locked != 0 {
-                return Err(Fault::about("mount_setattr", Errno::EPERM, b"the source has flags that this user namespace may not clear"));
+                return Err(Fault::about(
+                    "mount_setattr",
+                    Errno::EPERM,
+                    b"the source has flags that this user namespace may not clear",
+                ));
             }
-            let clear = change.clear & if change.set & m::MOUNT_ATTR__ATIME != 0 { m::MOUNT_ATTR__ATIME } else { 0 };
-            m::set_attributes(tree, false, Attributes { clear, ..change }, None).calling("mount_setattr")?;
+            let clear = change.clear
+                & if change.set & m::MOUNT_ATTR__ATIME != 0 {
+                    m::MOUNT_ATTR__ATIME
+                } else {
+                    0
+                };
+            m::set_attributes(tree, false, Attributes { clear, ..change }, None)
+                .calling("mount_setattr")?;
             Ok(None)
         }
         other => other.calling("mount_setattr").map(|()| None),
@@ -260,16 +367,28 @@ fn guard_proc(bind: &Bind, tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Done
     let path = bind.target.to_bytes();
     if path == b"/proc" {
         if filesystem_type(tree)? != PROC_SUPER_MAGIC {
-            return Err(Fault::about("open_tree", Errno::EINVAL, b"only procfs goes on /proc"));
+            return Err(Fault::about(
+                "open_tree",
+                Errno::EINVAL,
+                b"only procfs goes on /proc",
+            ));
         }
     } else if !path.starts_with(b"/proc/") && filesystem_type(target)? == PROC_SUPER_MAGIC {
-        return Err(Fault::about("open target", Errno::EINVAL, b"the destination leads into procfs"));
+        return Err(Fault::about(
+            "open target",
+            Errno::EINVAL,
+            b"the destination leads into procfs",
+        ));
     }
     Ok(())
 }
 
 /// `mode=` of the directory below in front of the other data: a tmpfs starts world-writable otherwise.
-fn inherited_mode<'t>(below: BorrowedFd<'_>, data: Option<&CStr>, text: &'t mut Text<4160>) -> Result<&'t CStr, Fault> {
+fn inherited_mode<'t>(
+    below: BorrowedFd<'_>,
+    data: Option<&CStr>,
+    text: &'t mut Text<4160>,
+) -> Result<&'t CStr, Fault> {
     let mode = file::fstat(below).calling("fstat")?.st_mode & 0o7777;
     text.push(b"mode=");
     for shift in [9, 6, 3, 0] {
@@ -289,9 +408,15 @@ fn refusal(mount: &Mount, data: Option<&CStr>, errno: Errno) -> Fault {
         fault.detail.push(b"this kernel has no such filesystem");
         return fault;
     }
-    let Ok(context) = m::fsopen(&mount.fstype) else { return fault };
+    let Ok(context) = m::fsopen(&mount.fstype) else {
+        return fault;
+    };
     let _ = m::fsconfig(context.as_fd(), c"source", Some(&mount.source));
-    for word in data.map_or(&b""[..], CStr::to_bytes).split(|b| *b == b',').filter(|w| !w.is_empty()) {
+    for word in data
+        .map_or(&b""[..], CStr::to_bytes)
+        .split(|b| *b == b',')
+        .filter(|w| !w.is_empty())
+    {
         let mut parts = word.splitn(2, |b| *b == b'=');
         let (mut key, mut value) = (Text::<256>::new(), Text::<1024>::new());
         key.push(parts.next().unwrap_or_default());

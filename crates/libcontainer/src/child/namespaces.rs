@@ -14,7 +14,9 @@ impl Child<'_> {
         if self.joined & kinds == kinds {
             return Ok(());
         }
-        let fd = self.slot(Some(slot)).ok_or(Fault::new("setns", Errno::EBADF))?;
+        let fd = self
+            .slot(Some(slot))
+            .ok_or(Fault::new("setns", Errno::EBADF))?;
         match process::setns(fd, kinds) {
             Err(Errno::EPERM) if early => return Ok(()),
             other => other.calling("setns")?,
@@ -57,7 +59,10 @@ impl Child<'_> {
             }
             self.root = root;
         }
-        let args = CloneArgs { flags: flags | CLONE_PARENT, cgroup: None };
+        let args = CloneArgs {
+            flags: flags | CLONE_PARENT,
+            cgroup: None,
+        };
         let steps = &self.given.program.steps;
         let child = process::clone(args, || {
             let _ = process::set_parent_death_signal(libc::SIGKILL);
@@ -74,12 +79,15 @@ pub(super) fn time_namespace(offsets: Option<&CStr>) -> Done {
     if let Some(offsets) = offsets {
         // Becoming root of a user namespace has closed our own files in /proc to us (proc(5), "dumpable").
         let _ = process::set_dumpable(true);
-        let file = file::openat(CWD, c"/proc/self/timens_offsets", O_WRONLY, 0).calling("open /proc/self/timens_offsets")?;
-        io::write_all(file.as_fd(), offsets.to_bytes()).calling("write /proc/self/timens_offsets")?;
+        let file = file::openat(CWD, c"/proc/self/timens_offsets", O_WRONLY, 0)
+            .calling("open /proc/self/timens_offsets")?;
+        io::write_all(file.as_fd(), offsets.to_bytes())
+            .calling("write /proc/self/timens_offsets")?;
         let _ = process::set_dumpable(false);
     }
     let path = c"/proc/self/ns/time_for_children";
-    let namespace = file::openat(CWD, path, 0, 0).calling("open /proc/self/ns/time_for_children")?;
+    let namespace =
+        file::openat(CWD, path, 0, 0).calling("open /proc/self/ns/time_for_children")?;
     process::setns(namespace.as_fd(), CLONE_NEWTIME).calling("setns")
 }
 
@@ -96,7 +104,9 @@ pub(super) fn keyring(name: &CStr) -> Done {
     // Possessor: everything; user: view, read, search (keyctl_setperm(3)).
     const PERMISSIONS: u32 = 0x3f0b_0000;
     match keyring::join_session(name) {
-        Ok(key) => keyring::set_permissions(key, PERMISSIONS).or_else(|e| if e == Errno::EACCES { Ok(()) } else { Err(e) }).calling("keyctl SETPERM"),
+        Ok(key) => keyring::set_permissions(key, PERMISSIONS)
+            .or_else(|e| if e == Errno::EACCES { Ok(()) } else { Err(e) })
+            .calling("keyctl SETPERM"),
         Err(Errno::ENOSYS | Errno::EPERM | Errno::EOPNOTSUPP) => Ok(()),
         Err(e) => Err(Fault::new("keyctl JOIN_SESSION_KEYRING", e)),
     }

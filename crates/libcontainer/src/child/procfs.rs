@@ -7,7 +7,9 @@
 use super::rootfs::filesystem_type;
 use super::{Child, Done};
 use crate::sync::{Calling, Fault, Text};
-use kernel::file::{self, O_DIRECTORY, O_PATH, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV};
+use kernel::file::{
+    self, O_DIRECTORY, O_PATH, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV,
+};
 use kernel::{Errno, io, mount};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,14 +20,28 @@ const PROC_ROOT_INO: u64 = 1;
 
 impl Child<'_> {
     fn procfs(&self) -> Result<OwnedFd, Fault> {
-        let private = mount::fsopen(c"proc").and_then(|context| mount::fsmount(context.as_fd(), mount::MOUNT_ATTR_NOSUID | mount::MOUNT_ATTR_NODEV));
+        let private = mount::fsopen(c"proc").and_then(|context| {
+            mount::fsmount(
+                context.as_fd(),
+                mount::MOUNT_ATTR_NOSUID | mount::MOUNT_ATTR_NODEV,
+            )
+        });
         match private {
             Err(Errno::EPERM | Errno::ENOSYS | Errno::EACCES) => {}
             other => return other.calling("fsmount proc"),
         }
-        let fd = self.root()?.open(c"/proc", O_PATH | O_DIRECTORY).calling("open /proc")?;
-        if filesystem_type(fd.as_fd())? != PROC_SUPER_MAGIC || file::fstat(fd.as_fd()).calling("fstat")?.st_ino != PROC_ROOT_INO {
-            return Err(Fault::about("open /proc", Errno::EINVAL, b"/proc in the container is not procfs"));
+        let fd = self
+            .root()?
+            .open(c"/proc", O_PATH | O_DIRECTORY)
+            .calling("open /proc")?;
+        if filesystem_type(fd.as_fd())? != PROC_SUPER_MAGIC
+            || file::fstat(fd.as_fd()).calling("fstat")?.st_ino != PROC_ROOT_INO
+        {
+            return Err(Fault::about(
+                "open /proc",
+                Errno::EINVAL,
+                b"/proc in the container is not procfs",
+            ));
         }
         Ok(fd)
     }
@@ -57,7 +73,11 @@ impl Child<'_> {
         };
         match write(file.to_bytes()) {
             Err(fault) if fault.errno == Errno::ENOENT && fault.call == "open" => {
-                let name = file.to_bytes().rsplit(|b| *b == b'/').next().unwrap_or_default();
+                let name = file
+                    .to_bytes()
+                    .rsplit(|b| *b == b'/')
+                    .next()
+                    .unwrap_or_default();
                 write(name)
             }
             other => other,

@@ -3,9 +3,9 @@
 use super::{Child, Done};
 use crate::root::Root;
 use crate::sync::{Calling, Fault};
+use kernel::Errno;
 use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY};
 use kernel::mount::{self, Attributes, MS_MOVE, MS_PRIVATE, MS_REC, MS_SLAVE};
-use kernel::Errno;
 use std::ffi::{CStr, c_ulong};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -20,8 +20,12 @@ pub(super) fn private_parent(path: &CStr) -> Done {
     let mut fd = file::openat(CWD, path, O_PATH | O_DIRECTORY, 0).calling("open")?;
     // Up to the root of the mount; a path has at most half as many components as bytes.
     for _ in 0..crate::root::PATH_MAX / 2 {
-        if file::fstatx(fd.as_fd(), 0).calling("statx")?.stx_attributes & STATX_ATTR_MOUNT_ROOT != 0 {
-            let private = Attributes { propagation: MS_PRIVATE, ..Attributes::default() };
+        if file::fstatx(fd.as_fd(), 0).calling("statx")?.stx_attributes & STATX_ATTR_MOUNT_ROOT != 0
+        {
+            let private = Attributes {
+                propagation: MS_PRIVATE,
+                ..Attributes::default()
+            };
             return super::attributes::set(fd.as_fd(), false, private);
         }
         fd = file::openat(fd.as_fd(), c"..", O_PATH | O_DIRECTORY, 0).calling("open ..")?;
@@ -32,14 +36,24 @@ pub(super) fn private_parent(path: &CStr) -> Done {
 impl Child<'_> {
     /// Attaches a copy of the root filesystem's mount. On its own path, where hooks of the container's namespaces look for it; where that path
     /// cannot be reached (a user namespace), over the root directory.
-    pub(super) fn attach_rootfs(&mut self, path: &CStr, help: Option<usize>, private: bool) -> Done {
+    pub(super) fn attach_rootfs(
+        &mut self,
+        path: &CStr,
+        help: Option<usize>,
+        private: bool,
+    ) -> Done {
         let tree = self.copy_tree(path, true, true, help)?;
         if private {
-            let change = Attributes { propagation: MS_PRIVATE, ..Attributes::default() };
+            let change = Attributes {
+                propagation: MS_PRIVATE,
+                ..Attributes::default()
+            };
             super::attributes::set(tree.as_fd(), true, change)?;
         }
         let place = match file::openat(CWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0) {
-            Err(Errno::EACCES | Errno::ENOENT) if help.is_some() => file::openat(CWD, c"/", O_PATH | O_DIRECTORY, 0),
+            Err(Errno::EACCES | Errno::ENOENT) if help.is_some() => {
+                file::openat(CWD, c"/", O_PATH | O_DIRECTORY, 0)
+            }
             other => other,
         }
         .calling("open")?;
@@ -49,7 +63,10 @@ impl Child<'_> {
     }
 
     pub(super) fn read_only_root(&self) -> Done {
-        let change = Attributes { set: mount::MOUNT_ATTR_RDONLY, ..Attributes::default() };
+        let change = Attributes {
+            set: mount::MOUNT_ATTR_RDONLY,
+            ..Attributes::default()
+        };
         super::attributes::set(self.root()?.fd(), false, change)
     }
 
@@ -57,7 +74,11 @@ impl Child<'_> {
     pub(super) fn pivot_root(&mut self, old_is_shared: bool) -> Done {
         file::fchdir(self.root()?.fd()).calling("fchdir")?;
         mount::pivot_here().map_err(|errno| match errno {
-            Errno::EINVAL => Fault::about("pivot_root", errno, b"the host's root may be an initramfs: use --no-pivot"),
+            Errno::EINVAL => Fault::about(
+                "pivot_root",
+                errno,
+                b"the host's root may be an initramfs: use --no-pivot",
+            ),
             other => Fault::new("pivot_root", other),
         })?;
         if old_is_shared {
@@ -82,11 +103,14 @@ impl Child<'_> {
     /// Unmounts the host's /proc and /sys, or covers them with an empty filesystem where they are locked.
     fn hide_host_filesystems(&self) -> Done {
         for path in [c"/proc", c"/sys"] {
-            let Ok(fd) = file::openat(CWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0) else { continue };
+            let Ok(fd) = file::openat(CWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0) else {
+                continue;
+            };
             file::fchdir(fd.as_fd()).calling("fchdir")?;
             match mount::detach_here() {
                 Ok(()) | Err(Errno::EINVAL) => {}
-                Err(Errno::EPERM) => mount::mount(Some(c"tmpfs"), path, Some(c"tmpfs"), 0, None).calling("mount tmpfs")?,
+                Err(Errno::EPERM) => mount::mount(Some(c"tmpfs"), path, Some(c"tmpfs"), 0, None)
+                    .calling("mount tmpfs")?,
                 Err(e) => return Err(Fault::new("umount2", e)),
             }
         }
@@ -112,7 +136,10 @@ impl Child<'_> {
 
     pub(super) fn make_cwd(&self) -> Done {
         let cwd = &self.given.program.process.cwd;
-        self.root()?.ensure(cwd, crate::root::Make::Directory).map(drop).map_err(|e| Fault::about("mkdir", e, cwd.to_bytes()))
+        self.root()?
+            .ensure(cwd, crate::root::Make::Directory)
+            .map(drop)
+            .map_err(|e| Fault::about("mkdir", e, cwd.to_bytes()))
     }
 }
 

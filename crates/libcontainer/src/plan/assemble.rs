@@ -1,14 +1,19 @@
 //! The whole plan of a container: every part decided, put in order.
 
-use super::namespaces::{self, Namespaces};
 use super::annotations::{self, Annotations};
+use super::namespaces::{self, Namespaces};
 use super::op::{Await, HookPoint};
 use super::process::{self, Ending};
-use super::{Host, IdMaps, Op, Plan, Program, Step, Tree, c_string, devices, intel_rdt, mounts, net_devices, paths, step, sysctl};
+use super::{
+    Host, IdMaps, Op, Plan, Program, Step, Tree, c_string, devices, intel_rdt, mounts, net_devices,
+    paths, step, sysctl,
+};
 use crate::error::{Error, Result};
 use crate::spec::{self, Linux, Spec};
 use kernel::mount::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
-use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER};
+use kernel::process::{
+    CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER,
+};
 use libcgroups::EntryKind;
 use std::ffi::{CString, c_ulong};
 use std::path::Path;
@@ -39,14 +44,17 @@ pub struct Options<'a> {
 /// # Errors
 /// The first thing that cannot be, with the JSON pointer of its field. Nothing has happened then.
 pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> Result<Plan> {
-    spec::version::check(&spec.oci_version).map_err(|e| Error::invalid("/ociVersion", e.to_string()))?;
+    spec::version::check(&spec.oci_version)
+        .map_err(|e| Error::invalid("/ociVersion", e.to_string()))?;
     let default_linux = Linux::default();
     let linux = spec.linux.as_ref().unwrap_or(&default_linux);
     let Some(wanted) = &spec.process else {
         return Err(Error::invalid("/process", "a container needs a process"));
     };
     let annotations = annotations::annotations(&spec.annotations)?;
-    c_string(linux.mount_label.as_deref().unwrap_or_default(), || "/linux/mountLabel".into())?;
+    c_string(linux.mount_label.as_deref().unwrap_or_default(), || {
+        "/linux/mountLabel".into()
+    })?;
     let rootfs = rootfs(spec, bundle)?;
     let ns = namespaces::namespaces(linux)?;
     namespaces::check_needs(spec, linux, &ns)?;
@@ -56,7 +64,10 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
     let mut warnings = Vec::new();
     let cgroup = cgroup(spec, linux, &ns, options, host, &annotations)?;
     if annotations.delegate.is_some() && cgroup.v2_path().is_none() {
-        return Err(Error::invalid("/annotations/run.oci.delegate-cgroup", "delegating a cgroup needs cgroup version 2"));
+        return Err(Error::invalid(
+            "/annotations/run.oci.delegate-cgroup",
+            "delegating a cgroup needs cgroup version 2",
+        ));
     }
     warnings.extend(cgroup.warnings().iter().cloned());
     let mut process = process::process(wanted, "/process", options.preserve_fds, &mut warnings)?;
@@ -64,7 +75,10 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
         super::capabilities::clip(&mut process.capabilities, host.capabilities, &mut warnings);
     }
     if let Some(profile) = &linux.seccomp {
-        let receiver = annotations.seccomp_receiver.as_deref().or(options.seccomp_receiver);
+        let receiver = annotations
+            .seccomp_receiver
+            .as_deref()
+            .or(options.seccomp_receiver);
         process.seccomp = process::filter(profile, receiver, &mut warnings)?;
     }
 
@@ -78,37 +92,73 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
     if ns.new & CLONE_NEWNET != 0 {
         steps.push(step(Op::LoopbackUp, "/linux/namespaces"));
     }
-    let parts = Parts { spec, linux, ns: &ns, host, cgroup: &cgroup, bundle, rootfs: &rootfs, options, annotations: &annotations };
+    let parts = Parts {
+        spec,
+        linux,
+        ns: &ns,
+        host,
+        cgroup: &cgroup,
+        bundle,
+        rootfs: &rootfs,
+        options,
+        annotations: &annotations,
+    };
     steps.extend(parts.root_filesystem(&process, &mut trees)?);
     if let Some(name) = &spec.hostname {
-        steps.push(step(Op::Hostname { name: name_of(name, "/hostname")? }, "/hostname"));
+        steps.push(step(
+            Op::Hostname {
+                name: name_of(name, "/hostname")?,
+            },
+            "/hostname",
+        ));
     }
     if let Some(name) = &spec.domainname {
-        steps.push(step(Op::Domainname { name: name_of(name, "/domainname")? }, "/domainname"));
+        steps.push(step(
+            Op::Domainname {
+                name: name_of(name, "/domainname")?,
+            },
+            "/domainname",
+        ));
     }
     steps.extend(process::domain(linux)?);
     let ending = Ending {
         base: "/process",
         await_start: true,
-        start_hooks: spec.hooks.as_ref().is_some_and(|h| !h.start_container.is_empty()),
+        start_hooks: spec
+            .hooks
+            .as_ref()
+            .is_some_and(|h| !h.start_container.is_empty()),
         groups_denied: id_maps.as_ref().is_some_and(|m| m.deny_setgroups),
         keep_groups: annotations.keep_groups,
     };
     match options.no_process {
-        true => steps.extend([Op::Ready, Op::AwaitStart, Op::Release, Op::NoProcess].map(|op| step(op, "/process"))),
+        true => steps.extend(
+            [Op::Ready, Op::AwaitStart, Op::Release, Op::NoProcess].map(|op| step(op, "/process")),
+        ),
         false => steps.extend(process::ending(wanted, &process, &ending)?),
     }
     Ok(Plan {
         id: options.id.to_owned(),
         mounts_on_host: !ns.has(CLONE_NEWNS),
         rootfs,
-        program: Program { stage: birth.stage, steps, process, slots: ns.slots().collect(), trees, clone_flags: birth.clone_flags },
+        program: Program {
+            stage: birth.stage,
+            steps,
+            process,
+            slots: ns.slots().collect(),
+            trees,
+            clone_flags: birth.clone_flags,
+        },
         id_maps,
         annotations,
         container_root: namespaces::to_host(&linux.uid_mappings, 0).unwrap_or(0),
         oom_score_adj: oom_score_adj(wanted)?,
         net_devices: net_devices::net_devices(linux, host)?,
-        intel_rdt: linux.intel_rdt.as_ref().map(|rdt| intel_rdt::intel_rdt(rdt, options.id)).transpose()?,
+        intel_rdt: linux
+            .intel_rdt
+            .as_ref()
+            .map(|rdt| intel_rdt::intel_rdt(rdt, options.id))
+            .transpose()?,
         cgroup,
         warnings,
     })
@@ -116,7 +166,10 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
 
 fn rootfs(spec: &Spec, bundle: &Path) -> Result<CString> {
     let Some(root) = spec.root.as_ref().filter(|r| !r.path.is_empty()) else {
-        return Err(Error::invalid("/root/path", "a container needs a root filesystem"));
+        return Err(Error::invalid(
+            "/root/path",
+            "a container needs a root filesystem",
+        ));
     };
     let path = bundle.join(&root.path);
     // Without trailing slashes and dots: they would make a link be followed.
@@ -129,16 +182,20 @@ const UTS_LEN: usize = 64;
 
 fn name_of(name: &str, field: &'static str) -> Result<CString> {
     if name.len() > UTS_LEN {
-        return Err(Error::invalid(field, format!("\"{name}\" is longer than {UTS_LEN} bytes")));
+        return Err(Error::invalid(
+            field,
+            format!("\"{name}\" is longer than {UTS_LEN} bytes"),
+        ));
     }
     c_string(name, || field.into())
 }
 
 fn oom_score_adj(p: &spec::Process) -> Result<Option<i64>> {
     match p.oom_score_adj {
-        Some(n) if !(-1000..=1000).contains(&n) => {
-            Err(Error::invalid("/process/oomScoreAdj", format!("{n} is not between -1000 and 1000")))
-        }
+        Some(n) if !(-1000..=1000).contains(&n) => Err(Error::invalid(
+            "/process/oomScoreAdj",
+            format!("{n} is not between -1000 and 1000"),
+        )),
         other => Ok(other),
     }
 }
@@ -149,17 +206,35 @@ fn check_user(p: &spec::Process, linux: &Linux, ns: &Namespaces) -> Result<()> {
     }
     let check = |maps, id: u32, field: String| match namespaces::to_host(maps, id) {
         Some(_) => Ok(()),
-        None => Err(Error::invalid(field, format!("id {id} is not mapped in the user namespace"))),
+        None => Err(Error::invalid(
+            field,
+            format!("id {id} is not mapped in the user namespace"),
+        )),
     };
     check(&linux.uid_mappings, p.user.uid, "/process/user/uid".into())?;
     check(&linux.gid_mappings, p.user.gid, "/process/user/gid".into())?;
     let mut groups = p.user.additional_gids.iter().enumerate();
-    groups.try_for_each(|(i, gid)| check(&linux.gid_mappings, *gid, format!("/process/user/additionalGids/{i}")))
+    groups.try_for_each(|(i, gid)| {
+        check(
+            &linux.gid_mappings,
+            *gid,
+            format!("/process/user/additionalGids/{i}"),
+        )
+    })
 }
 
-fn cgroup(spec: &Spec, linux: &Linux, ns: &Namespaces, options: &Options<'_>, host: &Host, annotations: &Annotations) -> Result<libcgroups::Plan> {
+fn cgroup(
+    spec: &Spec,
+    linux: &Linux,
+    ns: &Namespaces,
+    options: &Options<'_>,
+    host: &Host,
+    annotations: &Annotations,
+) -> Result<libcgroups::Plan> {
     const PREFIX: &str = "org.systemd.property.";
-    let property = |(key, value): (&String, &String)| Some((key.strip_prefix(PREFIX)?.to_owned(), value.clone()));
+    let property = |(key, value): (&String, &String)| {
+        Some((key.strip_prefix(PREFIX)?.to_owned(), value.clone()))
+    };
     let properties: Vec<(String, String)> = spec.annotations.iter().filter_map(property).collect();
     let request = libcgroups::Request {
         driver: options.cgroup_driver,
@@ -179,10 +254,23 @@ fn delegate_to(spec: &Spec, linux: &Linux, ns: &Namespaces) -> Option<u32> {
     if ns.new & CLONE_NEWCGROUP == 0 {
         return None;
     }
-    let cgroup = |m: &&spec::Mount| matches!(m.r#type.as_deref(), Some("cgroup" | "cgroup2")) && mounts::clean(&m.destination) == "/sys/fs/cgroup";
-    let writable = !spec.mounts.iter().rfind(cgroup)?.options.iter().any(|o| o == "ro");
+    let cgroup = |m: &&spec::Mount| {
+        matches!(m.r#type.as_deref(), Some("cgroup" | "cgroup2"))
+            && mounts::clean(&m.destination) == "/sys/fs/cgroup"
+    };
+    let writable = !spec
+        .mounts
+        .iter()
+        .rfind(cgroup)?
+        .options
+        .iter()
+        .any(|o| o == "ro");
     let uid = spec.process.as_ref().map_or(0, |p| p.user.uid);
-    let host = if ns.new & CLONE_NEWUSER != 0 { namespaces::to_host(&linux.uid_mappings, uid)? } else { uid };
+    let host = if ns.new & CLONE_NEWUSER != 0 {
+        namespaces::to_host(&linux.uid_mappings, uid)?
+    } else {
+        uid
+    };
     (writable && host != 0).then_some(host)
 }
 
@@ -193,16 +281,33 @@ struct Birth {
     steps: Vec<Step>,
 }
 
-fn birth(ns: &Namespaces, id_maps: Option<&IdMaps>, linux: &Linux, cgroup: &libcgroups::Plan, host: &Host) -> Result<Birth> {
+fn birth(
+    ns: &Namespaces,
+    id_maps: Option<&IdMaps>,
+    linux: &Linux,
+    cgroup: &libcgroups::Plan,
+    host: &Host,
+) -> Result<Birth> {
     let join = |kind: i32, early: bool| {
         let slot = ns.joins.iter().position(|j| j.kind == kind)?;
-        Some(step(Op::Join { slot, kind, early }, ns.joins[slot].field.clone()))
+        Some(step(
+            Op::Join { slot, kind, early },
+            ns.joins[slot].field.clone(),
+        ))
     };
-    let others = || ns.joins.iter().map(|j| j.kind).filter(|k| *k != CLONE_NEWUSER && *k != CLONE_NEWPID);
-    let tasks = matches!(cgroup.entry(), EntryKind::Tasks | EntryKind::IntoAndTasks).then(|| step(Op::JoinCgroup, "/linux/cgroupsPath"));
+    let others = || {
+        ns.joins
+            .iter()
+            .map(|j| j.kind)
+            .filter(|k| *k != CLONE_NEWUSER && *k != CLONE_NEWPID)
+    };
+    let tasks = matches!(cgroup.entry(), EntryKind::Tasks | EntryKind::IntoAndTasks)
+        .then(|| step(Op::JoinCgroup, "/linux/cgroupsPath"));
     // A joined user namespace must own the namespaces made after it, and a joined pid namespace holds only the children of who joins it. Namespaces that
     // belong to the host must be joined by who is not yet in the container's user namespace.
-    let staged = ns.join(CLONE_NEWUSER).is_some() || ns.join(CLONE_NEWPID).is_some() || ns.new & CLONE_NEWUSER != 0 && !ns.joins.is_empty();
+    let staged = ns.join(CLONE_NEWUSER).is_some()
+        || ns.join(CLONE_NEWPID).is_some()
+        || ns.new & CLONE_NEWUSER != 0 && !ns.joins.is_empty();
     // Born in its cgroup, the process can have its cgroup namespace at once: it is rooted there. Time namespaces take offsets only before somebody is in.
     let born_inside = cgroup.entry() == EntryKind::IntoCgroup && host.cgroups.is_v2();
     let late = CLONE_NEWTIME | if born_inside { 0 } else { CLONE_NEWCGROUP };
@@ -224,7 +329,9 @@ fn birth(ns: &Namespaces, id_maps: Option<&IdMaps>, linux: &Linux, cgroup: &libc
     }
     if id_maps.is_some() {
         steps.push(step(Op::Await(Await::IdMaps), "/linux/uidMappings"));
-        if namespaces::to_host(&linux.uid_mappings, 0).is_some() && namespaces::to_host(&linux.gid_mappings, 0).is_some() {
+        if namespaces::to_host(&linux.uid_mappings, 0).is_some()
+            && namespaces::to_host(&linux.gid_mappings, 0).is_some()
+        {
             steps.push(step(Op::BecomeRoot, "/linux/uidMappings"));
         }
     }
@@ -233,15 +340,29 @@ fn birth(ns: &Namespaces, id_maps: Option<&IdMaps>, linux: &Linux, cgroup: &libc
     }
     steps.extend(others().filter_map(|kind| join(kind, false)));
     if ns.new & late & CLONE_NEWCGROUP != 0 {
-        steps.push(step(Op::Unshare { kinds: CLONE_NEWCGROUP }, "/linux/namespaces"));
+        steps.push(step(
+            Op::Unshare {
+                kinds: CLONE_NEWCGROUP,
+            },
+            "/linux/namespaces",
+        ));
     }
     let offsets = namespaces::time_offsets(linux, ns)?;
     if ns.new & CLONE_NEWTIME != 0 {
         steps.push(step(Op::TimeNamespace { offsets }, "/linux/timeOffsets"));
     }
-    steps.push(step(Op::Affinity { cpus: Box::new([!0; 16]) }, ""));
+    steps.push(step(
+        Op::Affinity {
+            cpus: Box::new([!0; 16]),
+        },
+        "",
+    ));
     steps.push(step(Op::Session, ""));
-    Ok(Birth { clone_flags: if staged { 0 } else { flags }, stage, steps })
+    Ok(Birth {
+        clone_flags: if staged { 0 } else { flags },
+        stage,
+        steps,
+    })
 }
 
 struct Parts<'a> {
@@ -258,23 +379,50 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     /// From the first mount to the moment when the root filesystem is the root.
-    fn root_filesystem(&self, process: &super::Process, trees: &mut Vec<Tree>) -> Result<Vec<Step>> {
+    fn root_filesystem(
+        &self,
+        process: &super::Process,
+        trees: &mut Vec<Tree>,
+    ) -> Result<Vec<Step>> {
         let new = self.ns.new & CLONE_NEWNS != 0;
         let in_user_ns = self.ns.has(CLONE_NEWUSER);
         let propagation = propagation(self.linux)?;
         let mut steps = Vec::new();
         if new {
-            steps.push(step(Op::Propagation { flags: propagation.of_all | MS_REC }, "/linux/rootfsPropagation"));
+            steps.push(step(
+                Op::Propagation {
+                    flags: propagation.of_all | MS_REC,
+                },
+                "/linux/rootfsPropagation",
+            ));
             if propagation.of_all == MS_SHARED {
-                steps.push(step(Op::PrivateParent { path: self.rootfs.clone() }, "/linux/rootfsPropagation"));
+                steps.push(step(
+                    Op::PrivateParent {
+                        path: self.rootfs.clone(),
+                    },
+                    "/linux/rootfsPropagation",
+                ));
             }
         }
         // From a user namespace, directories of the host that lead to the rootfs may be closed.
         let tree = (in_user_ns && self.host.privileged).then(|| {
-            trees.push(Tree { path: self.rootfs.clone(), recursive: true, nofollow: true, idmap: None, field: "/root/path".into() });
+            trees.push(Tree {
+                path: self.rootfs.clone(),
+                recursive: true,
+                nofollow: true,
+                idmap: None,
+                field: "/root/path".into(),
+            });
             trees.len() - 1
         });
-        steps.push(step(Op::AttachRootfs { path: self.rootfs.clone(), tree, private: !new }, "/root/path"));
+        steps.push(step(
+            Op::AttachRootfs {
+                path: self.rootfs.clone(),
+                tree,
+                private: !new,
+            },
+            "/root/path",
+        ));
 
         let context = mounts::Context {
             bundle: self.bundle,
@@ -295,7 +443,10 @@ impl Parts<'_> {
                 steps.push(step(Op::Await(Await::Hooks), "/hooks"));
             }
             if !hooks.create_container.is_empty() {
-                steps.push(step(Op::RunHooks(HookPoint::CreateContainer), "/hooks/createContainer"));
+                steps.push(step(
+                    Op::RunHooks(HookPoint::CreateContainer),
+                    "/hooks/createContainer",
+                ));
             }
         }
         if process.cwd.as_bytes() != b"/" {
@@ -308,13 +459,18 @@ impl Parts<'_> {
             steps.push(step(Op::ReadOnlyRoot, "/root/readonly"));
         }
         let change = match (new, self.options.no_pivot) {
-            (true, false) => Op::PivotRoot { old_is_shared: propagation.of_all == MS_SHARED },
+            (true, false) => Op::PivotRoot {
+                old_is_shared: propagation.of_all == MS_SHARED,
+            },
             (true, true) => Op::MoveRoot,
             (false, _) => Op::Chroot,
         };
         steps.push(step(change, ""));
         if let Some(flags) = propagation.of_root.filter(|_| new) {
-            steps.push(step(Op::RootPropagation { flags }, "/linux/rootfsPropagation"));
+            steps.push(step(
+                Op::RootPropagation { flags },
+                "/linux/rootfsPropagation",
+            ));
         }
         Ok(steps)
     }
@@ -330,7 +486,10 @@ struct Propagation {
 /// `linux.rootfsPropagation`. Without it mounts of the host still arrive in the container (slave) and none goes back.
 fn propagation(linux: &Linux) -> Result<Propagation> {
     let Some(word) = &linux.rootfs_propagation else {
-        return Ok(Propagation { of_all: MS_SLAVE, of_root: None });
+        return Ok(Propagation {
+            of_all: MS_SLAVE,
+            of_root: None,
+        });
     };
     let (of_all, of_root) = match word.as_str() {
         "private" | "rprivate" => (MS_PRIVATE, None),
@@ -340,10 +499,14 @@ fn propagation(linux: &Linux) -> Result<Propagation> {
         "unbindable" | "runbindable" => (MS_PRIVATE, Some(MS_UNBINDABLE)),
         other => {
             let why = format!("unknown propagation \"{other}\"");
-            return Err(Error::invalid("/linux/rootfsPropagation", why)
-                .hint("it is one of shared, slave, private, unbindable, each also with an r in front"));
+            return Err(Error::invalid("/linux/rootfsPropagation", why).hint(
+                "it is one of shared, slave, private, unbindable, each also with an r in front",
+            ));
         }
     };
     let recursive = if word.starts_with('r') { MS_REC } else { 0 };
-    Ok(Propagation { of_all, of_root: of_root.map(|f| f | recursive) })
+    Ok(Propagation {
+        of_all,
+        of_root: of_root.map(|f| f | recursive),
+    })
 }

@@ -21,15 +21,28 @@ pub struct Masks {
 
 impl fmt::Display for Masks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Masks { bounding, effective, permitted, inheritable, ambient } = self;
-        write!(f, "bounding {bounding:#x}, effective {effective:#x}, permitted {permitted:#x}, inheritable {inheritable:#x}, ambient {ambient:#x}")
+        let Masks {
+            bounding,
+            effective,
+            permitted,
+            inheritable,
+            ambient,
+        } = self;
+        write!(
+            f,
+            "bounding {bounding:#x}, effective {effective:#x}, permitted {permitted:#x}, inheritable {inheritable:#x}, ambient {ambient:#x}"
+        )
     }
 }
 
 /// The bit of a capability name, with or without `CAP_`, in any case.
 pub fn bit(name: &str) -> Option<u64> {
     let upper = name.to_ascii_uppercase();
-    let full = if upper.starts_with("CAP_") { upper } else { format!("CAP_{upper}") };
+    let full = if upper.starts_with("CAP_") {
+        upper
+    } else {
+        format!("CAP_{upper}")
+    };
     caps::Capability::from_str(&full).ok().map(|c| c.bitmask())
 }
 
@@ -40,7 +53,9 @@ pub fn masks(lists: &Capabilities, warnings: &mut Vec<String>) -> Masks {
         list.iter().fold(0, |mask, name| match bit(name) {
             Some(bit) => mask | bit,
             None => {
-                warnings.push(format!("unknown capability \"{name}\" in /process/capabilities/{set}, ignoring"));
+                warnings.push(format!(
+                    "unknown capability \"{name}\" in /process/capabilities/{set}, ignoring"
+                ));
                 mask
             }
         })
@@ -62,10 +77,17 @@ pub fn masks(lists: &Capabilities, warnings: &mut Vec<String>) -> Masks {
 
 /// Takes away what this process does not have to give. Without a user namespace of its own the container cannot have more than its runtime.
 pub fn clip(masks: &mut Masks, available: u64, warnings: &mut Vec<String>) {
-    let sets = [&mut masks.effective, &mut masks.permitted, &mut masks.inheritable, &mut masks.ambient];
+    let sets = [
+        &mut masks.effective,
+        &mut masks.permitted,
+        &mut masks.inheritable,
+        &mut masks.ambient,
+    ];
     let lacking = sets.iter().fold(0, |all, set| all | **set) & !available;
     for name in names(lacking) {
-        warnings.push(format!("the runtime does not have {name} itself and cannot give it to the container, ignoring"));
+        warnings.push(format!(
+            "the runtime does not have {name} itself and cannot give it to the container, ignoring"
+        ));
     }
     for set in sets {
         *set &= available;
@@ -74,7 +96,11 @@ pub fn clip(masks: &mut Masks, available: u64, warnings: &mut Vec<String>) {
 
 /// The names in a mask.
 pub fn names(mask: u64) -> Vec<String> {
-    caps::all().into_iter().filter(|c| mask & c.bitmask() != 0).map(|c| c.to_string()).collect()
+    caps::all()
+        .into_iter()
+        .filter(|c| mask & c.bitmask() != 0)
+        .map(|c| c.to_string())
+        .collect()
 }
 
 #[cfg(test)]
@@ -94,7 +120,10 @@ mod tests {
         let mut warnings = Vec::new();
         let masks = masks(&lists, &mut warnings);
         assert_eq!(masks.bounding, 1 | 1 << 5 | 1 << 12);
-        assert_eq!((masks.permitted, masks.ambient, masks.effective), (1 | 1 << 5, 1, 0));
+        assert_eq!(
+            (masks.permitted, masks.ambient, masks.effective),
+            (1 | 1 << 5, 1, 0)
+        );
         assert_eq!(warnings.len(), 2);
         assert!(warnings[0].contains("CAP_TIME_TRAVEL") && warnings[1].contains("CAP_KILL"));
         assert_eq!(names(1 << 5), ["CAP_KILL"]);

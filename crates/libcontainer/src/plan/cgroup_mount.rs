@@ -23,13 +23,24 @@ pub struct CgroupMount {
 
 /// Expands the entry.
 pub fn plan(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Result<()> {
-    if context.host.cgroups.is_v2() { unified(entry, context, out) } else { legacy(entry, context, out) }
+    if context.host.cgroups.is_v2() {
+        unified(entry, context, out)
+    } else {
+        legacy(entry, context, out)
+    }
 }
 
 fn unified(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Result<()> {
     // Where a new cgroup2 mount is refused (a user namespace without a cgroup namespace), bind what it would have shown.
-    let own = if private_cgroups(context) { context.cgroup.v2_path() } else { None };
-    let or_bind = own.map_or_else(|| "/sys/fs/cgroup".to_owned(), |p| p.to_string_lossy().into_owned());
+    let own = if private_cgroups(context) {
+        context.cgroup.v2_path()
+    } else {
+        None
+    };
+    let or_bind = own.map_or_else(
+        || "/sys/fs/cgroup".to_owned(),
+        |p| p.to_string_lossy().into_owned(),
+    );
     let mount = Mount {
         target: c_string(&entry.target, || entry.field.to_string())?,
         source: c"cgroup".to_owned(),
@@ -43,7 +54,8 @@ fn unified(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Resu
         then: entry.then.clone(),
         or_bind: Some(c_string(&or_bind, || entry.field.to_string())?),
     };
-    out.steps.push(step(Op::Mount(Box::new(mount)), entry.field.clone()));
+    out.steps
+        .push(step(Op::Mount(Box::new(mount)), entry.field.clone()));
     Ok(())
 }
 
@@ -67,23 +79,56 @@ fn legacy(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Resul
         }))
     };
     let target = c(&entry.target)?;
-    push(filesystem(target.clone(), c"tmpfs", entry.flags & !m::MS_RDONLY, Some(c"mode=755".to_owned())));
+    push(filesystem(
+        target.clone(),
+        c"tmpfs",
+        entry.flags & !m::MS_RDONLY,
+        Some(c"mode=755".to_owned()),
+    ));
     for mount in context.host.cgroups.v1_mounts() {
-        let Some(name) = mount.mountpoint.file_name().map(|n| n.to_string_lossy().into_owned()) else { continue };
+        let Some(name) = mount
+            .mountpoint
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+        else {
+            continue;
+        };
         let at = c(&format!("{}/{name}", entry.target))?;
         if private_cgroups(context) {
             // A hierarchy without controllers is told by its name alone (cgroups(7)).
-            let none = if mount.options.starts_with("name=") { "none," } else { "" };
-            push(filesystem(at, c"cgroup", entry.flags, Some(c(&format!("{none}{}", mount.options))?)));
+            let none = if mount.options.starts_with("name=") {
+                "none,"
+            } else {
+                ""
+            };
+            push(filesystem(
+                at,
+                c"cgroup",
+                entry.flags,
+                Some(c(&format!("{none}{}", mount.options))?),
+            ));
         } else if let Some(own) = context.cgroup.container_path(mount) {
-            push(plain_bind(at, c(&own.to_string_lossy())?, entry.flags, Then::default(), context.cgroup.is_optional()));
+            push(plain_bind(
+                at,
+                c(&own.to_string_lossy())?,
+                entry.flags,
+                Then::default(),
+                context.cgroup.is_optional(),
+            ));
         }
         let shared = |x: &&String| **x != name && !x.starts_with("name=");
         for controller in mount.subsystems.iter().filter(shared) {
-            push(Op::Symlink { target: c(&name)?, path: c(&format!("{}/{controller}", entry.target))?, replace: false });
+            push(Op::Symlink {
+                target: c(&name)?,
+                path: c(&format!("{}/{controller}", entry.target))?,
+                replace: false,
+            });
         }
     }
-    let attributes = Attributes { set: m::MOUNT_ATTR_RDONLY, ..Attributes::default() };
+    let attributes = Attributes {
+        set: m::MOUNT_ATTR_RDONLY,
+        ..Attributes::default()
+    };
     if entry.flags & m::MS_RDONLY != 0 {
         push(Op::SetAttributes { target, attributes });
     }

@@ -48,11 +48,18 @@ struct StoredFilter {
 impl StoredFilter {
     fn new(filter: &Filter) -> StoredFilter {
         use std::fmt::Write;
-        let program = filter.instructions.iter().fold(String::with_capacity(filter.instructions.len() * 16), |mut text, i| {
-            let _ = write!(text, "{:04x}{:02x}{:02x}{:08x}", i.code, i.jt, i.jf, i.k);
-            text
-        });
-        StoredFilter { program, flags: filter.flags, listener: filter.listener.clone() }
+        let program = filter.instructions.iter().fold(
+            String::with_capacity(filter.instructions.len() * 16),
+            |mut text, i| {
+                let _ = write!(text, "{:04x}{:02x}{:02x}{:08x}", i.code, i.jt, i.jf, i.k);
+                text
+            },
+        );
+        StoredFilter {
+            program,
+            flags: filter.flags,
+            listener: filter.listener.clone(),
+        }
     }
 
     fn read(&self) -> Option<Filter> {
@@ -67,8 +74,17 @@ impl StoredFilter {
             })
         };
         let whole = bytes.len() % 16 == 0;
-        let instructions = whole.then(|| bytes.chunks(16).map(instruction).collect::<Option<Vec<_>>>())??;
-        Some(Filter { instructions, flags: self.flags, listener: self.listener.clone() })
+        let instructions = whole.then(|| {
+            bytes
+                .chunks(16)
+                .map(instruction)
+                .collect::<Option<Vec<_>>>()
+        })??;
+        Some(Filter {
+            instructions,
+            flags: self.flags,
+            listener: self.listener.clone(),
+        })
     }
 }
 
@@ -89,7 +105,11 @@ impl Template {
             groups_denied: plan.id_maps.as_ref().is_some_and(|m| m.deny_setgroups),
             keep_groups: plan.annotations.keep_groups,
             kinds: ns.joins.iter().fold(ns.new, |kinds, j| kinds | j.kind),
-            chrooted: plan.program.steps.iter().any(|s| matches!(s.op, Op::Chroot)),
+            chrooted: plan
+                .program
+                .steps
+                .iter()
+                .any(|s| matches!(s.op, Op::Chroot)),
             keyring: (!no_new_keyring).then(|| format!("_ses.{}", plan.id)),
         })
     }
@@ -119,7 +139,9 @@ impl ExecPlan {
     /// Makes the process wait until the parent has done for it what only the parent can.
     pub fn wait(&mut self) {
         self.waits = true;
-        self.program.steps.insert(0, step(Op::Await(super::Await::Welcome), ""));
+        self.program
+            .steps
+            .insert(0, step(Op::Await(super::Await::Welcome), ""));
     }
 }
 
@@ -128,7 +150,12 @@ impl ExecPlan {
 ///
 /// # Errors
 /// The first field that cannot be what it asks for.
-pub fn plan(template: &Template, wanted: &spec::Process, preserve_fds: u32, available: u64) -> Result<ExecPlan> {
+pub fn plan(
+    template: &Template,
+    wanted: &spec::Process,
+    preserve_fds: u32,
+    available: u64,
+) -> Result<ExecPlan> {
     let wanted = inherit(template, wanted);
     let mut warnings = Vec::new();
     let mut process = process::process(&wanted, "", preserve_fds, &mut warnings)?;
@@ -137,7 +164,9 @@ pub fn plan(template: &Template, wanted: &spec::Process, preserve_fds: u32, avai
     }
     process.seccomp = match &template.filter {
         None => None,
-        Some(stored) => Some(stored.read().ok_or_else(|| Error::new(crate::Kind::Failed, "the stored seccomp filter is damaged"))?),
+        Some(stored) => Some(stored.read().ok_or_else(|| {
+            Error::new(crate::Kind::Failed, "the stored seccomp filter is damaged")
+        })?),
     };
     let (initial_affinity, final_affinity) = process::affinity(&wanted, "")?;
     let final_affinity = final_affinity.unwrap_or([!0; 16]);
@@ -145,27 +174,73 @@ pub fn plan(template: &Template, wanted: &spec::Process, preserve_fds: u32, avai
     let steps = steps(template, &wanted, &process, final_affinity)?;
     let mut stage = vec![step(Op::JoinCgroup, "")];
     if template.kinds != 0 {
-        stage.push(step(Op::JoinProcess { slot: 0, kinds: template.kinds }, ""));
+        stage.push(step(
+            Op::JoinProcess {
+                slot: 0,
+                kinds: template.kinds,
+            },
+            "",
+        ));
     }
     // Before the birth of the process, which must not hold a directory of the host for a moment.
-    stage.push(step(Op::EnterRoot { slot: template.chrooted.then_some(1) }, ""));
+    stage.push(step(
+        Op::EnterRoot {
+            slot: template.chrooted.then_some(1),
+        },
+        "",
+    ));
     if template.kinds & CLONE_NEWUSER != 0 {
         stage.push(step(Op::BecomeRoot, ""));
     }
     stage.push(step(Op::Spawn { flags: 0 }, ""));
-    let program = Program { stage, steps, process, slots: Vec::new(), trees: Vec::new(), clone_flags: 0 };
-    Ok(ExecPlan { program, initial_affinity, oom_score_adj: wanted.oom_score_adj, warnings, waits: false })
+    let program = Program {
+        stage,
+        steps,
+        process,
+        slots: Vec::new(),
+        trees: Vec::new(),
+        clone_flags: 0,
+    };
+    Ok(ExecPlan {
+        program,
+        initial_affinity,
+        oom_score_adj: wanted.oom_score_adj,
+        warnings,
+        waits: false,
+    })
 }
 
-fn steps(template: &Template, wanted: &spec::Process, process: &super::Process, cpus: CpuSet) -> Result<Vec<Step>> {
-    let mut steps = vec![step(Op::Affinity { cpus: Box::new(cpus) }, "/execCPUAffinity/final"), step(Op::Session, "")];
+fn steps(
+    template: &Template,
+    wanted: &spec::Process,
+    process: &super::Process,
+    cpus: CpuSet,
+) -> Result<Vec<Step>> {
+    let mut steps = vec![
+        step(
+            Op::Affinity {
+                cpus: Box::new(cpus),
+            },
+            "/execCPUAffinity/final",
+        ),
+        step(Op::Session, ""),
+    ];
     if let Some(name) = &template.keyring {
-        steps.push(step(Op::Keyring { name: c_string(name, String::new)? }, ""));
+        steps.push(step(
+            Op::Keyring {
+                name: c_string(name, String::new)?,
+            },
+            "",
+        ));
     }
     if process.terminal.is_some() {
         steps.push(step(Op::Console { mount: false }, "/terminal"));
     }
-    let linux = Linux { personality: template.personality.clone(), memory_policy: template.memory_policy.clone(), ..Linux::default() };
+    let linux = Linux {
+        personality: template.personality.clone(),
+        memory_policy: template.memory_policy.clone(),
+        ..Linux::default()
+    };
     steps.extend(process::domain(&linux)?);
     let ending = Ending {
         base: "",
@@ -190,7 +265,9 @@ fn inherit(template: &Template, wanted: &spec::Process) -> spec::Process {
     p.selinux_label = p.selinux_label.or_else(|| base.selinux_label.clone());
     p.scheduler = p.scheduler.or_else(|| base.scheduler.clone());
     p.io_priority = p.io_priority.or_else(|| base.io_priority.clone());
-    p.exec_cpu_affinity = p.exec_cpu_affinity.or_else(|| base.exec_cpu_affinity.clone());
+    p.exec_cpu_affinity = p
+        .exec_cpu_affinity
+        .or_else(|| base.exec_cpu_affinity.clone());
     p.oom_score_adj = p.oom_score_adj.or(base.oom_score_adj);
     p.user.umask = p.user.umask.or(base.user.umask);
     p
@@ -204,27 +281,78 @@ mod tests {
     fn a_filter_survives_being_stored() {
         let insn = |code, jt, jf, k| kernel::seccomp::Insn { code, jt, jf, k };
         let filter = Filter {
-            instructions: vec![insn(0x20, 0, 0, 4), insn(0x15, 1, 255, 0xc000_003e), insn(6, 0, 0, u32::MAX)],
+            instructions: vec![
+                insn(0x20, 0, 0, 4),
+                insn(0x15, 1, 255, 0xc000_003e),
+                insn(6, 0, 0, u32::MAX),
+            ],
             flags: 4,
             listener: None,
         };
         let stored = StoredFilter::new(&filter);
         let read = stored.read().unwrap();
-        let plain = |f: &Filter| f.instructions.iter().map(|i| (i.code, i.jt, i.jf, i.k)).collect::<Vec<_>>();
+        let plain = |f: &Filter| {
+            f.instructions
+                .iter()
+                .map(|i| (i.code, i.jt, i.jf, i.k))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(plain(&read), plain(&filter));
-        assert!(StoredFilter { program: "00zz000000000000".into(), ..stored.clone() }.read().is_none());
-        assert!(StoredFilter { program: "0000".into(), ..stored }.read().is_none());
+        assert!(
+            StoredFilter {
+                program: "00zz000000000000".into(),
+                ..stored.clone()
+            }
+            .read()
+            .is_none()
+        );
+        assert!(
+            StoredFilter {
+                program: "0000".into(),
+                ..stored
+            }
+            .read()
+            .is_none()
+        );
     }
 
     #[test]
     fn what_the_document_leaves_open_comes_from_the_container() {
-        let caps = spec::Capabilities { bounding: vec!["CAP_KILL".into()], ..Default::default() };
-        let base = spec::Process { capabilities: Some(caps), oom_score_adj: Some(5), no_new_privileges: true, ..Default::default() };
-        let template = Template { process: base, ..Template::default() };
-        let wanted = spec::Process { args: vec!["true".into()], cwd: "/".into(), ..Default::default() };
+        let caps = spec::Capabilities {
+            bounding: vec!["CAP_KILL".into()],
+            ..Default::default()
+        };
+        let base = spec::Process {
+            capabilities: Some(caps),
+            oom_score_adj: Some(5),
+            no_new_privileges: true,
+            ..Default::default()
+        };
+        let template = Template {
+            process: base,
+            ..Template::default()
+        };
+        let wanted = spec::Process {
+            args: vec!["true".into()],
+            cwd: "/".into(),
+            ..Default::default()
+        };
         let got = inherit(&template, &wanted);
         assert_eq!(got.capabilities, template.process.capabilities);
         assert_eq!((got.oom_score_adj, got.no_new_privileges), (Some(5), false));
-        assert_eq!(plan(&template, &spec::Process { cwd: "x".into(), ..wanted }, 0, u64::MAX).unwrap_err().pointer(), Some("/cwd"));
+        assert_eq!(
+            plan(
+                &template,
+                &spec::Process {
+                    cwd: "x".into(),
+                    ..wanted
+                },
+                0,
+                u64::MAX
+            )
+            .unwrap_err()
+            .pointer(),
+            Some("/cwd")
+        );
     }
 }

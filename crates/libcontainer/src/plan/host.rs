@@ -27,12 +27,24 @@ impl Host {
         let (euid, egid) = (kernel::cred::euid(), kernel::cred::egid());
         let cgroups = Layout::detect().map_err(|e| Error::new(Kind::Failed, e.to_string()))?;
         let capabilities = kernel::cred::capget().during(|| "capget".into())?.permitted;
-        Ok(Host { euid, egid, privileged: euid == 0, capabilities, cgroups })
+        Ok(Host {
+            euid,
+            egid,
+            privileged: euid == 0,
+            capabilities,
+            cgroups,
+        })
     }
 
     /// A host for tests of decisions that do not depend on cgroups.
     #[cfg(test)]
     pub fn for_tests(euid: u32, privileged: bool) -> Host {
-        Host { euid, egid: euid, privileged, capabilities: u64::MAX, cgroups: Layout::detect().unwrap() }
+        Host {
+            euid,
+            egid: euid,
+            privileged,
+            capabilities: u64::MAX,
+            cgroups: Layout::detect().unwrap(),
+        }
     }
 }

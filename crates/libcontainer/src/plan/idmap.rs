@@ -13,7 +13,12 @@ use kernel::process::CLONE_NEWUSER;
 ///
 /// # Errors
 /// A map without the other, without a source of maps, on what is no bind mount, or for somebody who is not root of the host.
-pub fn idmap(index: usize, entry: &spec::Mount, options: &Options, context: &Context<'_>) -> Result<Option<Idmap>> {
+pub fn idmap(
+    index: usize,
+    entry: &spec::Mount,
+    options: &Options,
+    context: &Context<'_>,
+) -> Result<Option<Idmap>> {
     let field = |name: &str| format!("/mounts/{index}/{name}");
     let (uids, gids) = (&entry.uid_mappings, &entry.gid_mappings);
     let given = !uids.is_empty() || !gids.is_empty();
@@ -22,10 +27,16 @@ pub fn idmap(index: usize, entry: &spec::Mount, options: &Options, context: &Con
         return Ok(None);
     }
     if options.bind.is_none() || options.remount {
-        return Err(Error::invalid(field(asked), "only a bind mount can be idmapped").hint("add the option bind or rbind"));
+        return Err(
+            Error::invalid(field(asked), "only a bind mount can be idmapped")
+                .hint("add the option bind or rbind"),
+        );
     }
     if !context.host.privileged {
-        return Err(Error::invalid(field(asked), "the kernel lets only root of the host make idmapped mounts"));
+        return Err(Error::invalid(
+            field(asked),
+            "the kernel lets only root of the host make idmapped mounts",
+        ));
     }
     let (recursive, text) = options.idmap.clone().unwrap_or((false, None));
     let source = match text {
@@ -58,17 +69,29 @@ pub fn idmap(index: usize, entry: &spec::Mount, options: &Options, context: &Con
 }
 
 fn maps(uids: &[IdMapping], gids: &[IdMapping]) -> IdmapSource {
-    IdmapSource::Maps(IdMaps { uid: lines(uids), gid: lines(gids), ..IdMaps::default() })
+    IdmapSource::Maps(IdMaps {
+        uid: lines(uids),
+        gid: lines(gids),
+        ..IdMaps::default()
+    })
 }
 
 /// What the mapping of the container's own user namespace is: an idmapped mount copies it, so a namespace with the same maps does as well as the
 /// container's, and that can be there before the container is.
 fn of_container(context: &Context<'_>) -> Option<IdmapSource> {
     if context.namespaces.new & CLONE_NEWUSER != 0 {
-        return Some(maps(&context.linux.uid_mappings, &context.linux.gid_mappings));
+        return Some(maps(
+            &context.linux.uid_mappings,
+            &context.linux.gid_mappings,
+        ));
     }
     // Slots of joined namespaces come first, in the order of the list.
-    context.namespaces.joins.iter().position(|j| j.kind == CLONE_NEWUSER).map(IdmapSource::Slot)
+    context
+        .namespaces
+        .joins
+        .iter()
+        .position(|j| j.kind == CLONE_NEWUSER)
+        .map(IdmapSource::Slot)
 }
 
 type Lists = (Vec<IdMapping>, Vec<IdMapping>);
@@ -82,13 +105,25 @@ fn in_option(text: &str, context: &Context<'_>) -> Result<Lists> {
         let (list, own, ranges) = match part.split_once('=') {
             Some(("uids", ranges)) => (&mut uids, &context.linux.uid_mappings, ranges),
             Some(("gids", ranges)) => (&mut gids, &context.linux.gid_mappings, ranges),
-            _ => return Err(Error::invalid("", format!("unknown part \"{part}\" in an idmap option")).hint(form)),
+            _ => {
+                return Err(Error::invalid(
+                    "",
+                    format!("unknown part \"{part}\" in an idmap option"),
+                )
+                .hint(form));
+            }
         };
         // The sign counts for all ranges that follow it in the list.
-        let (relative, ranges) = ranges.strip_prefix('@').map_or((false, ranges), |r| (true, r));
+        let (relative, ranges) = ranges
+            .strip_prefix('@')
+            .map_or((false, ranges), |r| (true, r));
         for word in ranges.split('#') {
-            let (relative, word) = word.strip_prefix('@').map_or((relative, word), |w| (true, w));
-            let range = range(word).ok_or_else(|| Error::invalid("", format!("\"{word}\" is no range of ids")).hint(form))?;
+            let (relative, word) = word
+                .strip_prefix('@')
+                .map_or((relative, word), |w| (true, w));
+            let range = range(word).ok_or_else(|| {
+                Error::invalid("", format!("\"{word}\" is no range of ids")).hint(form)
+            })?;
             if relative {
                 list.extend(to_host(range, own)?);
             } else {
@@ -104,7 +139,11 @@ fn in_option(text: &str, context: &Context<'_>) -> Result<Lists> {
 
 fn range(word: &str) -> Option<IdMapping> {
     let mut numbers = word.split('-').map(|n| n.parse::<u32>().ok());
-    let range = IdMapping { container_id: numbers.next()??, host_id: numbers.next()??, size: numbers.next()?? };
+    let range = IdMapping {
+        container_id: numbers.next()??,
+        host_id: numbers.next()??,
+        size: numbers.next()??,
+    };
     numbers.next().is_none().then_some(range)
 }
 
@@ -114,15 +153,25 @@ fn to_host(range: IdMapping, own: &[IdMapping]) -> Result<Vec<IdMapping>> {
     let mut done = 0;
     while done < range.size {
         let unmapped = || {
-            let why = format!("{} ids from {} are not all mapped in the container's user namespace", range.size, range.host_id);
+            let why = format!(
+                "{} ids from {} are not all mapped in the container's user namespace",
+                range.size, range.host_id
+            );
             Error::invalid("", why).hint("without the @, the second number is an id of the host")
         };
         let inside = range.host_id.checked_add(done).ok_or_else(unmapped)?;
-        let m = own.iter().find(|m| inside >= m.container_id && inside - m.container_id < m.size).ok_or_else(unmapped)?;
+        let m = own
+            .iter()
+            .find(|m| inside >= m.container_id && inside - m.container_id < m.size)
+            .ok_or_else(unmapped)?;
         let offset = inside - m.container_id;
         let size = (m.size - offset).min(range.size - done);
         let container_id = range.container_id.checked_add(done).ok_or_else(unmapped)?;
-        pieces.push(IdMapping { container_id, host_id: m.host_id + offset, size });
+        pieces.push(IdMapping {
+            container_id,
+            host_id: m.host_id + offset,
+            size,
+        });
         done += size;
     }
     Ok(pieces)
@@ -136,19 +185,44 @@ mod tests {
     use crate::spec::{Linux, Mount, Namespace};
 
     fn map(container_id: u32, host_id: u32, size: u32) -> IdMapping {
-        IdMapping { container_id, host_id, size }
+        IdMapping {
+            container_id,
+            host_id,
+            size,
+        }
     }
 
-    fn decide(words: &[&str], uids: &[IdMapping], gids: &[IdMapping], user: bool, privileged: bool) -> Result<Option<Idmap>> {
-        let own = if user { vec![map(0, 0, 1), map(1, 2, 1000)] } else { Vec::new() };
+    fn decide(
+        words: &[&str],
+        uids: &[IdMapping],
+        gids: &[IdMapping],
+        user: bool,
+        privileged: bool,
+    ) -> Result<Option<Idmap>> {
+        let own = if user {
+            vec![map(0, 0, 1), map(1, 2, 1000)]
+        } else {
+            Vec::new()
+        };
         let linux = Linux {
-            namespaces: if user { vec![Namespace { r#type: "user".into(), path: None }] } else { Vec::new() },
+            namespaces: if user {
+                vec![Namespace {
+                    r#type: "user".into(),
+                    path: None,
+                }]
+            } else {
+                Vec::new()
+            },
             uid_mappings: own.clone(),
             gid_mappings: own,
             ..Linux::default()
         };
         let host = Host::for_tests(if privileged { 0 } else { 1000 }, privileged);
-        let request = libcgroups::Request { id: "x", path: Some("/x"), ..Default::default() };
+        let request = libcgroups::Request {
+            id: "x",
+            path: Some("/x"),
+            ..Default::default()
+        };
         let context = Context {
             bundle: std::path::Path::new("/b"),
             linux: &linux,
@@ -157,14 +231,21 @@ mod tests {
             cgroup: &libcgroups::plan(&host.cgroups, &request).unwrap(),
             context_type: "context",
         };
-        let entry = Mount { uid_mappings: uids.to_vec(), gid_mappings: gids.to_vec(), ..Mount::default() };
+        let entry = Mount {
+            uid_mappings: uids.to_vec(),
+            gid_mappings: gids.to_vec(),
+            ..Mount::default()
+        };
         let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
         idmap(3, &entry, &options::parse(&words), &context)
     }
 
     fn maps_of(idmap: Result<Option<Idmap>>) -> (String, String, bool) {
         match idmap.unwrap().unwrap() {
-            Idmap { source: IdmapSource::Maps(m), recursive } => (m.uid, m.gid, recursive),
+            Idmap {
+                source: IdmapSource::Maps(m),
+                recursive,
+            } => (m.uid, m.gid, recursive),
             other => panic!("{other:?}"),
         }
     }
@@ -173,13 +254,37 @@ mod tests {
     fn maps_come_from_the_mount_the_option_or_the_container() {
         let both = [map(0, 1000, 10)];
         assert_eq!(decide(&["rbind"], &[], &[], true, true).unwrap(), None);
-        assert_eq!(maps_of(decide(&["bind"], &both, &both, false, true)), ("0 1000 10\n".into(), "0 1000 10\n".into(), false));
+        assert_eq!(
+            maps_of(decide(&["bind"], &both, &both, false, true)),
+            ("0 1000 10\n".into(), "0 1000 10\n".into(), false)
+        );
         assert!(maps_of(decide(&["rbind", "ridmap"], &both, &both, false, true)).2);
-        assert_eq!(maps_of(decide(&["bind", "idmap"], &[], &[], true, true)).0, "0 0 1\n1 2 1000\n");
-        let (uid, gid, _) = maps_of(decide(&["bind", "idmap=uids=0-1-10#10-11-10;gids=0-100-10"], &[], &[], false, true));
-        assert_eq!((uid.as_str(), gid.as_str()), ("0 1 10\n10 11 10\n", "0 100 10\n"));
-        let (uid, gid, recursive) = maps_of(decide(&["bind", "ridmap=uids=@1-3-10;gids=@0-0-3"], &[], &[], true, true));
-        assert_eq!((uid.as_str(), gid.as_str(), recursive), ("1 4 10\n", "0 0 1\n1 2 2\n", true));
+        assert_eq!(
+            maps_of(decide(&["bind", "idmap"], &[], &[], true, true)).0,
+            "0 0 1\n1 2 1000\n"
+        );
+        let (uid, gid, _) = maps_of(decide(
+            &["bind", "idmap=uids=0-1-10#10-11-10;gids=0-100-10"],
+            &[],
+            &[],
+            false,
+            true,
+        ));
+        assert_eq!(
+            (uid.as_str(), gid.as_str()),
+            ("0 1 10\n10 11 10\n", "0 100 10\n")
+        );
+        let (uid, gid, recursive) = maps_of(decide(
+            &["bind", "ridmap=uids=@1-3-10;gids=@0-0-3"],
+            &[],
+            &[],
+            true,
+            true,
+        ));
+        assert_eq!(
+            (uid.as_str(), gid.as_str(), recursive),
+            ("1 4 10\n", "0 0 1\n1 2 2\n", true)
+        );
     }
 
     #[test]
@@ -192,17 +297,77 @@ mod tests {
             (&["bind", "idmap"], none, one, false, true, "uidMappings"),
             (&["bind", "idmap"], none, none, false, true, "options"),
             (&["bind", "idmap"], one, one, false, false, "uidMappings"),
-            (&["bind"], &[map(0, 0, 0)], one, false, true, "uidMappings/0"),
-            (&["bind"], one, &[map(0, 0, 2), map(1, 5, 1)], false, true, "gidMappings/1"),
-            (&["bind", "idmap=uids=0-0-1"], none, none, true, true, "options"),
-            (&["bind", "idmap=uids=0-0;gids=0-0-1"], none, none, true, true, "options"),
-            (&["bind", "idmap=users=0-0-1"], none, none, true, true, "options"),
-            (&["bind", "idmap=uids=@0-1000-2;gids=0-0-1"], none, none, true, true, "options"),
-            (&["bind", "idmap=uids=@4294967295-1-2;gids=0-0-1"], none, none, true, true, "options"),
-            (&["bind", "idmap=uids=0-0-1;gids=0-0-1"], one, one, true, true, "options"),
+            (
+                &["bind"],
+                &[map(0, 0, 0)],
+                one,
+                false,
+                true,
+                "uidMappings/0",
+            ),
+            (
+                &["bind"],
+                one,
+                &[map(0, 0, 2), map(1, 5, 1)],
+                false,
+                true,
+                "gidMappings/1",
+            ),
+            (
+                &["bind", "idmap=uids=0-0-1"],
+                none,
+                none,
+                true,
+                true,
+                "options",
+            ),
+            (
+                &["bind", "idmap=uids=0-0;gids=0-0-1"],
+                none,
+                none,
+                true,
+                true,
+                "options",
+            ),
+            (
+                &["bind", "idmap=users=0-0-1"],
+                none,
+                none,
+                true,
+                true,
+                "options",
+            ),
+            (
+                &["bind", "idmap=uids=@0-1000-2;gids=0-0-1"],
+                none,
+                none,
+                true,
+                true,
+                "options",
+            ),
+            (
+                &["bind", "idmap=uids=@4294967295-1-2;gids=0-0-1"],
+                none,
+                none,
+                true,
+                true,
+                "options",
+            ),
+            (
+                &["bind", "idmap=uids=0-0-1;gids=0-0-1"],
+                one,
+                one,
+                true,
+                true,
+                "options",
+            ),
         ] {
             let error = decide(words, uids, gids, user, privileged).unwrap_err();
-            assert_eq!(error.pointer(), Some(format!("/mounts/3/{field}").as_str()), "{words:?}: {error}");
+            assert_eq!(
+                error.pointer(),
+                Some(format!("/mounts/3/{field}").as_str()),
+                "{words:?}: {error}"
+            );
         }
     }
 }

@@ -235,5 +235,8 @@ pub fn pointer(key: &str) -> String {
 
 /// A field whose pointer is made of its parts.
 pub(crate) fn step(op: Op, field: impl Into<Field>) -> Step {
-    Step { op, field: field.into() }
+    Step {
+        op,
+        field: field.into(),
+    }
 }

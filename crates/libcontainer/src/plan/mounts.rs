@@ -39,20 +39,35 @@ pub struct Context<'a> {
 
 /// Paths below /proc on which file systems such as lxcfs may put a file of their own.
 const PROC_FILES: [&str; 10] = [
-    "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled",
+    "cpuinfo",
+    "diskstats",
+    "meminfo",
+    "stat",
+    "swaps",
+    "uptime",
+    "loadavg",
+    "slabinfo",
+    "sys/kernel/ns_last_pid",
+    "sys/crypto/fips_enabled",
 ];
 
 /// Decides all mounts. Sources that the process may need help to copy are added to `trees`.
 ///
 /// # Errors
 /// The first entry that cannot be what it asks for.
-pub fn mounts(list: &[spec::Mount], context: &Context<'_>, trees: &mut Vec<Tree>) -> Result<Mounts> {
+pub fn mounts(
+    list: &[spec::Mount],
+    context: &Context<'_>,
+    trees: &mut Vec<Tree>,
+) -> Result<Mounts> {
     let mut result = Mounts::default();
     let mut known = Known::default();
     for (i, entry) in list.iter().enumerate() {
         let before = result.steps.len();
         Entry::new(i, entry, context)?.plan(context, trees, &mut result)?;
-        result.steps[before..].iter_mut().for_each(|step| known.see(&mut step.op));
+        result.steps[before..]
+            .iter_mut()
+            .for_each(|step| known.see(&mut step.op));
     }
     Ok(result)
 }
@@ -89,9 +104,15 @@ impl Known {
 
     /// What is mounted on `target` hides what was there and below.
     fn cover(&mut self, target: &[u8]) {
-        let below = |dir: &&Vec<u8>| dir.strip_prefix(target).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+        let below = |dir: &&Vec<u8>| {
+            dir.strip_prefix(target)
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        };
         // Sorted: everything that starts with the target comes in a row, siblings such as /a-b between /a and /a/c.
-        let row = self.empty.range(target.to_vec()..).take_while(|dir| dir.starts_with(target));
+        let row = self
+            .empty
+            .range(target.to_vec()..)
+            .take_while(|dir| dir.starts_with(target));
         let hidden: Vec<Vec<u8>> = row.filter(below).cloned().collect();
         for dir in hidden {
             self.empty.remove(&dir);
@@ -112,10 +133,15 @@ impl<'a> Entry<'a> {
     fn new(index: usize, entry: &'a spec::Mount, context: &Context<'_>) -> Result<Entry<'a>> {
         let field = |name: &str| format!("/mounts/{index}/{name}");
         if entry.destination.is_empty() {
-            return Err(Error::invalid(field("destination"), "a mount needs a destination"));
+            return Err(Error::invalid(
+                field("destination"),
+                "a mount needs a destination",
+            ));
         }
         // Nothing below may cut a text short, also where it is only compared.
-        c_string(entry.r#type.as_deref().unwrap_or_default(), || field("type"))?;
+        c_string(entry.r#type.as_deref().unwrap_or_default(), || {
+            field("type")
+        })?;
         for (i, option) in entry.options.iter().enumerate() {
             c_string(option, || format!("/mounts/{index}/options/{i}"))?;
         }
@@ -126,12 +152,23 @@ impl<'a> Entry<'a> {
         }
         let target = clean(&entry.destination);
         if kind.is_empty() && options.bind.is_none() && !options.remount {
-            return Err(Error::invalid(field("type"), "a mount that is not a bind mount needs a type"));
+            return Err(Error::invalid(
+                field("type"),
+                "a mount that is not a bind mount needs a type",
+            ));
         }
-        check_proc(&target, kind, options.bind.is_some()).map_err(|e| e.field(field("destination")))?;
+        check_proc(&target, kind, options.bind.is_some())
+            .map_err(|e| e.field(field("destination")))?;
         check_ids(&options, context).map_err(|e| e.field(field("options")))?;
         let idmap = super::idmap::idmap(index, entry, &options, context)?;
-        Ok(Entry { index, entry, target, options, idmap, fstype: kind.to_owned() })
+        Ok(Entry {
+            index,
+            entry,
+            target,
+            options,
+            idmap,
+            fstype: kind.to_owned(),
+        })
     }
 
     fn field(&self) -> Field {
@@ -156,28 +193,58 @@ impl<'a> Entry<'a> {
     }
 
     fn remount(&self, out: &mut Mounts) -> Result<()> {
-        let bind = if self.options.bind.is_some() { m::MS_BIND } else { 0 };
+        let bind = if self.options.bind.is_some() {
+            m::MS_BIND
+        } else {
+            0
+        };
         let data = self.data(None)?;
         let flags = self.options.flags | m::MS_REMOUNT | bind;
-        out.steps.push(step(Op::Remount { target: self.c(&self.target, "destination")?, flags, data }, self.field()));
+        out.steps.push(step(
+            Op::Remount {
+                target: self.c(&self.target, "destination")?,
+                flags,
+                data,
+            },
+            self.field(),
+        ));
         Ok(())
     }
 
     fn bind(&self, context: &Context<'_>, trees: &mut Vec<Tree>, out: &mut Mounts) -> Result<()> {
         if !self.options.data.is_empty() {
-            let why = format!("a bind mount takes no filesystem options: \"{}\"", self.options.data());
-            return Err(Error::invalid(format!("/mounts/{}/options", self.index), why));
+            let why = format!(
+                "a bind mount takes no filesystem options: \"{}\"",
+                self.options.data()
+            );
+            return Err(Error::invalid(
+                format!("/mounts/{}/options", self.index),
+                why,
+            ));
         }
         let Some(source) = &self.entry.source else {
-            return Err(Error::invalid(format!("/mounts/{}/source", self.index), "a bind mount needs a source"));
+            return Err(Error::invalid(
+                format!("/mounts/{}/source", self.index),
+                "a bind mount needs a source",
+            ));
         };
         let recursive = self.options.bind == Some(true);
         let source = self.c(&context.bundle.join(source).to_string_lossy(), "source")?;
         // From inside a user namespace the source may be out of reach, and only root of the host may map the owners of its files.
         let out_of_reach = context.namespaces.has(CLONE_NEWUSER) && context.host.privileged;
         let tree = (out_of_reach || self.idmap.is_some()).then(|| {
-            let (path, nofollow, idmap) = (source.clone(), self.options.source_nofollow || self.options.copy_symlink, self.idmap.clone());
-            trees.push(Tree { path, recursive, nofollow, idmap, field: self.field() });
+            let (path, nofollow, idmap) = (
+                source.clone(),
+                self.options.source_nofollow || self.options.copy_symlink,
+                self.idmap.clone(),
+            );
+            trees.push(Tree {
+                path,
+                recursive,
+                nofollow,
+                idmap,
+                field: self.field(),
+            });
             trees.len() - 1
         });
         let bind = Bind {
@@ -203,14 +270,27 @@ impl<'a> Entry<'a> {
         let tmpfs = self.fstype == "tmpfs";
         // Mount points and devices are still made inside: read-only comes at the end.
         let late = self.options.flags & m::MS_RDONLY != 0 && (tmpfs || self.target == "/dev");
-        let flags = if late { self.options.flags & !m::MS_RDONLY } else { self.options.flags };
+        let flags = if late {
+            self.options.flags & !m::MS_RDONLY
+        } else {
+            self.options.flags
+        };
         let in_user_ns = context.namespaces.has(CLONE_NEWUSER);
         let mount = Mount {
             target: target.clone(),
-            source: self.c(self.entry.source.as_deref().unwrap_or(&self.fstype), "source")?,
+            source: self.c(
+                self.entry.source.as_deref().unwrap_or(&self.fstype),
+                "source",
+            )?,
             fstype: self.c(&self.fstype, "type")?,
             flags,
-            data: self.data(context.linux.mount_label.as_deref().map(|label| (context.context_type, label)))?,
+            data: self.data(
+                context
+                    .linux
+                    .mount_label
+                    .as_deref()
+                    .map(|label| (context.context_type, label)),
+            )?,
             new_target: false,
             plain_target: matches!(self.fstype.as_str(), "proc" | "sysfs"),
             copy_up: self.options.copy_up && tmpfs,
@@ -220,29 +300,45 @@ impl<'a> Entry<'a> {
             or_bind: match self.fstype.as_str() {
                 "sysfs" if in_user_ns => Some(c"/sys".to_owned()),
                 "mqueue" if in_user_ns => Some(c"/dev/mqueue".to_owned()),
-                "proc" if in_user_ns && !context.namespaces.has(CLONE_NEWPID) => Some(c"/proc".to_owned()),
+                "proc" if in_user_ns && !context.namespaces.has(CLONE_NEWPID) => {
+                    Some(c"/proc".to_owned())
+                }
                 _ => None,
             },
         };
-        out.steps.push(step(Op::Mount(Box::new(mount)), self.field()));
+        out.steps
+            .push(step(Op::Mount(Box::new(mount)), self.field()));
         if late {
-            let attributes = Attributes { set: m::MOUNT_ATTR_RDONLY, ..Attributes::default() };
-            out.last.push(step(Op::SetAttributes { target, attributes }, self.field()));
+            let attributes = Attributes {
+                set: m::MOUNT_ATTR_RDONLY,
+                ..Attributes::default()
+            };
+            out.last
+                .push(step(Op::SetAttributes { target, attributes }, self.field()));
         }
         Ok(())
     }
 
     fn data(&self, label: Option<(&str, &str)>) -> Result<Option<CString>> {
         let mut data = self.options.data();
-        if let Some((kind, label)) = label.filter(|_| !matches!(self.fstype.as_str(), "proc" | "sysfs" | "mqueue" | "")) {
+        if let Some((kind, label)) =
+            label.filter(|_| !matches!(self.fstype.as_str(), "proc" | "sysfs" | "mqueue" | ""))
+        {
             let comma = if data.is_empty() { "" } else { "," };
             data += &format!("{comma}{kind}=\"{label}\"");
         }
         // The kernel takes one page of data (mount(2)).
         if data.len() >= 4096 {
-            return Err(Error::invalid(format!("/mounts/{}/options", self.index), "the filesystem options exceed 4095 bytes"));
+            return Err(Error::invalid(
+                format!("/mounts/{}/options", self.index),
+                "the filesystem options exceed 4095 bytes",
+            ));
         }
-        if data.is_empty() { Ok(None) } else { self.c(&data, "options").map(Some) }
+        if data.is_empty() {
+            Ok(None)
+        } else {
+            self.c(&data, "options").map(Some)
+        }
     }
 
     fn as_cgroup(&self) -> Result<super::cgroup_mount::CgroupMount> {
@@ -262,9 +358,32 @@ pub fn private_cgroups(context: &Context<'_>) -> bool {
 }
 
 /// A plain bind mount of a host directory, for the expansions of other mounts.
-pub fn plain_bind(target: CString, source: CString, flags: std::ffi::c_ulong, then: Then, optional: bool) -> Op {
-    let attributes = Some(Attributes { set: options::attributes(flags), clear: 0, propagation: 0 });
-    let bind = Bind { target, source, tree: None, idmapped: false, recursive: true, source_nofollow: false, copy_symlink: false, target_nofollow: false, attributes, must_clear: 0, then, optional };
+pub fn plain_bind(
+    target: CString,
+    source: CString,
+    flags: std::ffi::c_ulong,
+    then: Then,
+    optional: bool,
+) -> Op {
+    let attributes = Some(Attributes {
+        set: options::attributes(flags),
+        clear: 0,
+        propagation: 0,
+    });
+    let bind = Bind {
+        target,
+        source,
+        tree: None,
+        idmapped: false,
+        recursive: true,
+        source_nofollow: false,
+        copy_symlink: false,
+        target_nofollow: false,
+        attributes,
+        must_clear: 0,
+        then,
+        optional,
+    };
     Op::Bind(Box::new(bind))
 }
 
@@ -287,10 +406,12 @@ pub fn clean(path: &str) -> String {
 fn check_proc(target: &str, fstype: &str, bind: bool) -> Result<()> {
     let refuse = |why: String| Err(Error::invalid("", why));
     match target.strip_prefix("/proc") {
-        Some("") if !bind && fstype != "proc" => refuse(format!("\"{target}\" cannot be mounted over with {fstype}: only procfs goes there")),
-        Some(rest) if rest.starts_with('/') && !PROC_FILES.contains(&&rest[1..]) => {
-            refuse(format!("\"{target}\" cannot be mounted because it is inside /proc"))
-        }
+        Some("") if !bind && fstype != "proc" => refuse(format!(
+            "\"{target}\" cannot be mounted over with {fstype}: only procfs goes there"
+        )),
+        Some(rest) if rest.starts_with('/') && !PROC_FILES.contains(&&rest[1..]) => refuse(
+            format!("\"{target}\" cannot be mounted because it is inside /proc"),
+        ),
         _ => Ok(()),
     }
 }
@@ -300,11 +421,18 @@ fn check_ids(options: &Options, context: &Context<'_>) -> Result<()> {
     if context.namespaces.new & CLONE_NEWUSER == 0 {
         return Ok(());
     }
-    for (prefix, maps) in [("uid=", &context.linux.uid_mappings), ("gid=", &context.linux.gid_mappings)] {
+    for (prefix, maps) in [
+        ("uid=", &context.linux.uid_mappings),
+        ("gid=", &context.linux.gid_mappings),
+    ] {
         for word in &options.data {
-            let id = word.strip_prefix(prefix).and_then(|id| id.parse::<u32>().ok());
+            let id = word
+                .strip_prefix(prefix)
+                .and_then(|id| id.parse::<u32>().ok());
             if id.is_some_and(|id| namespaces::to_host(maps, id).is_none()) {
-                let why = format!("option \"{word}\" names an id that is not mapped in the user namespace");
+                let why = format!(
+                    "option \"{word}\" names an id that is not mapped in the user namespace"
+                );
                 return Err(Error::invalid("", why).hint("remove the option or map the id"));
             }
         }
@@ -318,7 +446,13 @@ mod tests {
 
     #[test]
     fn paths_are_cleaned_without_looking() {
-        for (path, cleaned) in [("a/b", "/a/b"), ("/a/../../b/.", "/b"), ("//x//", "/x"), ("/", "/"), ("..", "/")] {
+        for (path, cleaned) in [
+            ("a/b", "/a/b"),
+            ("/a/../../b/.", "/b"),
+            ("//x//", "/x"),
+            ("/", "/"),
+            ("..", "/"),
+        ] {
             assert_eq!(clean(path), cleaned);
         }
     }

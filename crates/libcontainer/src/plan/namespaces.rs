@@ -4,7 +4,8 @@ use super::{Host, IdMaps, Slot, SlotKind, c_string};
 use crate::error::{Error, Result};
 use crate::spec::{IdMapping, Linux, Spec};
 use kernel::process::{
-    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
+    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME,
+    CLONE_NEWUSER, CLONE_NEWUTS,
 };
 use std::ffi::CString;
 use std::fmt::Write;
@@ -24,7 +25,12 @@ pub const KINDS: [(&str, &str, i32); 8] = [
 
 /// The names of the kinds in a mask of `CLONE_NEW*`, for people.
 pub fn names(mask: i32) -> String {
-    KINDS.iter().filter(|k| mask & k.2 != 0).map(|k| k.0).collect::<Vec<_>>().join(", ")
+    KINDS
+        .iter()
+        .filter(|k| mask & k.2 != 0)
+        .map(|k| k.0)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A namespace to join.
@@ -61,7 +67,10 @@ impl Namespaces {
     /// Slots for the files to join.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         self.joins.iter().map(|j| Slot {
-            what: SlotKind::Namespace { path: j.path.clone(), kind: j.kind },
+            what: SlotKind::Namespace {
+                path: j.path.clone(),
+                kind: j.kind,
+            },
             field: j.field.clone().into(),
         })
     }
@@ -82,21 +91,33 @@ pub fn namespaces(linux: &Linux) -> Result<Namespaces> {
             return Err(Error::invalid(field + "/type", why).hint(format!("the types are {known}")));
         };
         if seen & kind != 0 {
-            return Err(Error::invalid(field, format!("namespace \"{}\" is listed twice", namespace.r#type)));
+            return Err(Error::invalid(
+                field,
+                format!("namespace \"{}\" is listed twice", namespace.r#type),
+            ));
         }
         seen |= kind;
         match &namespace.path {
             None => result.new |= kind,
             Some(path) => {
                 if !path.starts_with('/') {
-                    return Err(Error::invalid(field + "/path", format!("namespace path \"{path}\" is not absolute")));
+                    return Err(Error::invalid(
+                        field + "/path",
+                        format!("namespace path \"{path}\" is not absolute"),
+                    ));
                 }
                 let path = c_string(path, || format!("{field}/path"))?;
-                result.joins.push(Join { kind, path, field: field + "/path" });
+                result.joins.push(Join {
+                    kind,
+                    path,
+                    field: field + "/path",
+                });
             }
         }
     }
-    result.joins.sort_by_key(|j| KINDS.iter().position(|k| k.2 == j.kind));
+    result
+        .joins
+        .sort_by_key(|j| KINDS.iter().position(|k| k.2 == j.kind));
     Ok(result)
 }
 
@@ -105,13 +126,17 @@ pub fn namespaces(linux: &Linux) -> Result<Namespaces> {
 /// # Errors
 /// Maps without a namespace to map, a new user namespace without maps, ranges that are empty, overflow or overlap, and what an unprivileged user cannot have.
 pub fn id_maps(linux: &Linux, namespaces: &Namespaces, host: &Host) -> Result<Option<IdMaps>> {
-    let maps = [("/linux/uidMappings", &linux.uid_mappings), ("/linux/gidMappings", &linux.gid_mappings)];
+    let maps = [
+        ("/linux/uidMappings", &linux.uid_mappings),
+        ("/linux/gidMappings", &linux.gid_mappings),
+    ];
     if namespaces.new & CLONE_NEWUSER == 0 {
         // A joined namespace has its maps already; engines repeat them in the configuration.
         if namespaces.join(CLONE_NEWUSER).is_none() {
             if let Some((field, _)) = maps.iter().find(|(_, list)| !list.is_empty()) {
                 let why = "id mappings need a user namespace";
-                return Err(Error::invalid(*field, why).hint("add {\"type\": \"user\"} to /linux/namespaces"));
+                return Err(Error::invalid(*field, why)
+                    .hint("add {\"type\": \"user\"} to /linux/namespaces"));
             }
         }
         return Ok(None);
@@ -119,7 +144,8 @@ pub fn id_maps(linux: &Linux, namespaces: &Namespaces, host: &Host) -> Result<Op
     for (field, list) in maps {
         check_ranges(field, list)?;
     }
-    let single = |list: &[IdMapping], own: u32| matches!(list, [m] if m.size == 1 && m.host_id == own);
+    let single =
+        |list: &[IdMapping], own: u32| matches!(list, [m] if m.size == 1 && m.host_id == own);
     // A process without CAP_SETUID over its namespace may map exactly its own id (user_namespaces(7)); for more there are newuidmap and newgidmap.
     let own_only = single(&linux.uid_mappings, host.euid) && single(&linux.gid_mappings, host.egid);
     Ok(Some(IdMaps {
@@ -140,18 +166,32 @@ pub fn check_ranges(field: &str, list: &[IdMapping]) -> Result<()> {
         return Err(Error::invalid(field.to_owned(), why).hint("map at least one id, such as {\"containerID\": 0, \"hostID\": 100000, \"size\": 65536}"));
     }
     if list.len() > MAX_RANGES {
-        let why = format!("{} id mappings: the kernel takes at most {MAX_RANGES}", list.len());
+        let why = format!(
+            "{} id mappings: the kernel takes at most {MAX_RANGES}",
+            list.len()
+        );
         return Err(Error::invalid(format!("{field}/{MAX_RANGES}"), why));
     }
     for (i, m) in list.iter().enumerate() {
         let end = |start: u32| start.checked_add(m.size).filter(|_| m.size > 0);
         if end(m.container_id).is_none() || end(m.host_id).is_none() {
-            let why = format!("mapping of {} ids from {} to {} is empty or exceeds the last id", m.size, m.container_id, m.host_id);
+            let why = format!(
+                "mapping of {} ids from {} to {} is empty or exceeds the last id",
+                m.size, m.container_id, m.host_id
+            );
             return Err(Error::invalid(format!("{field}/{i}"), why));
         }
-        let overlap = |a: u32, b: u32, size: u32| u64::from(a) < u64::from(b) + u64::from(size) && u64::from(b) < u64::from(a) + u64::from(m.size);
-        if list[..i].iter().any(|o| overlap(m.container_id, o.container_id, o.size) || overlap(m.host_id, o.host_id, o.size)) {
-            return Err(Error::invalid(format!("{field}/{i}"), "id mapping overlaps an earlier one"));
+        let overlap = |a: u32, b: u32, size: u32| {
+            u64::from(a) < u64::from(b) + u64::from(size)
+                && u64::from(b) < u64::from(a) + u64::from(m.size)
+        };
+        if list[..i].iter().any(|o| {
+            overlap(m.container_id, o.container_id, o.size) || overlap(m.host_id, o.host_id, o.size)
+        }) {
+            return Err(Error::invalid(
+                format!("{field}/{i}"),
+                "id mapping overlaps an earlier one",
+            ));
         }
     }
     Ok(())
@@ -167,7 +207,9 @@ pub fn lines(list: &[IdMapping]) -> String {
 
 /// The id on the host of `id` inside.
 pub fn to_host(list: &[IdMapping], id: u32) -> Option<u32> {
-    let m = list.iter().find(|m| id >= m.container_id && id - m.container_id < m.size)?;
+    let m = list
+        .iter()
+        .find(|m| id >= m.container_id && id - m.container_id < m.size)?;
     Some(m.host_id + (id - m.container_id))
 }
 
@@ -181,17 +223,23 @@ pub fn time_offsets(linux: &Linux, namespaces: &Namespaces) -> Result<Option<CSt
     }
     const FIELD: &str = "/linux/timeOffsets";
     if namespaces.new & CLONE_NEWTIME == 0 {
-        return Err(Error::invalid(FIELD, "clock offsets need a new time namespace")
-            .hint("add {\"type\": \"time\"} without a path to /linux/namespaces"));
+        return Err(
+            Error::invalid(FIELD, "clock offsets need a new time namespace")
+                .hint("add {\"type\": \"time\"} without a path to /linux/namespaces"),
+        );
     }
     let mut text = String::new();
     for (clock, offset) in &linux.time_offsets {
         if !matches!(clock.as_str(), "monotonic" | "boottime") {
             let why = format!("unknown clock \"{clock}\"");
-            return Err(Error::invalid(format!("{FIELD}/{clock}"), why).hint("the clocks are monotonic and boottime"));
+            return Err(Error::invalid(format!("{FIELD}/{clock}"), why)
+                .hint("the clocks are monotonic and boottime"));
         }
         if offset.nanosecs >= 1_000_000_000 {
-            return Err(Error::invalid(format!("{FIELD}/{clock}/nanosecs"), "nanosecs must be below 1000000000"));
+            return Err(Error::invalid(
+                format!("{FIELD}/{clock}/nanosecs"),
+                "nanosecs must be below 1000000000",
+            ));
         }
         let _ = writeln!(text, "{clock} {} {}", offset.secs, offset.nanosecs);
     }
@@ -203,16 +251,56 @@ pub fn check_needs(spec: &Spec, linux: &Linux, ns: &Namespaces) -> Result<()> {
     let need = |given: bool, kind: i32, field: &'static str, what: &str, name: &str| {
         if given && !ns.has(kind) {
             let hint = format!("add {{\"type\": \"{name}\"}} to /linux/namespaces");
-            return Err(Error::invalid(field, format!("{what} needs a {name} namespace of its own")).hint(hint));
+            return Err(Error::invalid(
+                field,
+                format!("{what} needs a {name} namespace of its own"),
+            )
+            .hint(hint));
         }
         Ok(())
     };
-    need(ns.has(CLONE_NEWUSER), CLONE_NEWNS, "/linux/namespaces", "a container with a user namespace", "mount")?;
-    need(spec.hostname.is_some(), CLONE_NEWUTS, "/hostname", "a host name", "uts")?;
-    need(spec.domainname.is_some(), CLONE_NEWUTS, "/domainname", "a domain name", "uts")?;
-    need(!linux.masked_paths.is_empty(), CLONE_NEWNS, "/linux/maskedPaths", "masking paths", "mount")?;
-    need(!linux.readonly_paths.is_empty(), CLONE_NEWNS, "/linux/readonlyPaths", "making paths read-only", "mount")?;
-    need(!linux.net_devices.is_empty(), CLONE_NEWNET, "/linux/netDevices", "moving network devices", "network")
+    need(
+        ns.has(CLONE_NEWUSER),
+        CLONE_NEWNS,
+        "/linux/namespaces",
+        "a container with a user namespace",
+        "mount",
+    )?;
+    need(
+        spec.hostname.is_some(),
+        CLONE_NEWUTS,
+        "/hostname",
+        "a host name",
+        "uts",
+    )?;
+    need(
+        spec.domainname.is_some(),
+        CLONE_NEWUTS,
+        "/domainname",
+        "a domain name",
+        "uts",
+    )?;
+    need(
+        !linux.masked_paths.is_empty(),
+        CLONE_NEWNS,
+        "/linux/maskedPaths",
+        "masking paths",
+        "mount",
+    )?;
+    need(
+        !linux.readonly_paths.is_empty(),
+        CLONE_NEWNS,
+        "/linux/readonlyPaths",
+        "making paths read-only",
+        "mount",
+    )?;
+    need(
+        !linux.net_devices.is_empty(),
+        CLONE_NEWNET,
+        "/linux/netDevices",
+        "moving network devices",
+        "network",
+    )
 }
 
 #[cfg(test)]
@@ -223,9 +311,15 @@ mod tests {
     fn linux(list: &[(&str, Option<&str>)]) -> Linux {
         let namespaces = list
             .iter()
-            .map(|(t, p)| Namespace { r#type: (*t).into(), path: p.map(Into::into) })
+            .map(|(t, p)| Namespace {
+                r#type: (*t).into(),
+                path: p.map(Into::into),
+            })
             .collect();
-        Linux { namespaces, ..Linux::default() }
+        Linux {
+            namespaces,
+            ..Linux::default()
+        }
     }
 
     fn pointer(e: Error) -> String {
@@ -234,18 +328,33 @@ mod tests {
 
     #[test]
     fn the_list_becomes_flags_and_joins() {
-        let ns = namespaces(&linux(&[("mount", Some("/m")), ("pid", None), ("user", Some("/u")), ("uts", None)])).unwrap();
+        let ns = namespaces(&linux(&[
+            ("mount", Some("/m")),
+            ("pid", None),
+            ("user", Some("/u")),
+            ("uts", None),
+        ]))
+        .unwrap();
         assert_eq!(ns.new, CLONE_NEWPID | CLONE_NEWUTS);
-        assert_eq!(ns.joins.iter().map(|j| j.kind).collect::<Vec<_>>(), [CLONE_NEWUSER, CLONE_NEWNS]);
+        assert_eq!(
+            ns.joins.iter().map(|j| j.kind).collect::<Vec<_>>(),
+            [CLONE_NEWUSER, CLONE_NEWNS]
+        );
         assert_eq!(names(ns.new), "pid, uts");
     }
 
     #[test]
     fn bad_lists_are_refused_at_their_field() {
         for (list, field) in [
-            (&[("pid", None), ("pid", Some("/p"))][..], "/linux/namespaces/1"),
+            (
+                &[("pid", None), ("pid", Some("/p"))][..],
+                "/linux/namespaces/1",
+            ),
             (&[("net", None)], "/linux/namespaces/0/type"),
-            (&[("ipc", Some("proc/1/ns/ipc"))], "/linux/namespaces/0/path"),
+            (
+                &[("ipc", Some("proc/1/ns/ipc"))],
+                "/linux/namespaces/0/path",
+            ),
             (&[("ipc", Some("/a\0b"))], "/linux/namespaces/0/path"),
         ] {
             assert_eq!(pointer(namespaces(&linux(list)).unwrap_err()), field);
@@ -254,19 +363,41 @@ mod tests {
 
     #[test]
     fn maps_are_checked_and_written_as_lines() {
-        let map = |c, h, s| IdMapping { container_id: c, host_id: h, size: s };
+        let map = |c, h, s| IdMapping {
+            container_id: c,
+            host_id: h,
+            size: s,
+        };
         let good = |uid: Vec<IdMapping>, gid: Vec<IdMapping>, host: &Host| {
-            let l = Linux { uid_mappings: uid, gid_mappings: gid, ..linux(&[("user", None)]) };
+            let l = Linux {
+                uid_mappings: uid,
+                gid_mappings: gid,
+                ..linux(&[("user", None)])
+            };
             id_maps(&l, &namespaces(&l).unwrap(), host)
         };
         let root = Host::for_tests(0, true);
         let user = Host::for_tests(1000, false);
-        let maps = good(vec![map(0, 100_000, 10), map(10, 7, 1)], vec![map(0, 100_000, 10)], &root).unwrap().unwrap();
+        let maps = good(
+            vec![map(0, 100_000, 10), map(10, 7, 1)],
+            vec![map(0, 100_000, 10)],
+            &root,
+        )
+        .unwrap()
+        .unwrap();
         assert_eq!(maps.uid, "0 100000 10\n10 7 1\n");
         assert!(!maps.with_helpers && !maps.deny_setgroups);
-        let own = good(vec![map(0, 1000, 1)], vec![map(0, 1000, 1)], &user).unwrap().unwrap();
+        let own = good(vec![map(0, 1000, 1)], vec![map(0, 1000, 1)], &user)
+            .unwrap()
+            .unwrap();
         assert!(own.deny_setgroups && !own.with_helpers);
-        let more = good(vec![map(0, 1000, 1), map(1, 100_000, 9)], vec![map(0, 1000, 1)], &user).unwrap().unwrap();
+        let more = good(
+            vec![map(0, 1000, 1), map(1, 100_000, 9)],
+            vec![map(0, 1000, 1)],
+            &user,
+        )
+        .unwrap()
+        .unwrap();
         assert!(!more.deny_setgroups && more.with_helpers);
         for (uid, field) in [
             (vec![], "/linux/uidMappings"),
@@ -275,7 +406,10 @@ mod tests {
             (vec![map(0, 0, 10), map(9, 100, 1)], "/linux/uidMappings/1"),
             (vec![map(0, 0, 10), map(10, 9, 1)], "/linux/uidMappings/1"),
         ] {
-            assert_eq!(pointer(good(uid, vec![map(0, 0, 1)], &root).unwrap_err()), field);
+            assert_eq!(
+                pointer(good(uid, vec![map(0, 0, 1)], &root).unwrap_err()),
+                field
+            );
         }
         assert_eq!(to_host(&[map(0, 100, 5), map(5, 7, 1)], 5), Some(7));
         assert_eq!(to_host(&[map(0, 100, 5)], 5), None);
@@ -284,11 +418,23 @@ mod tests {
     #[test]
     fn offsets_need_a_new_time_namespace() {
         let mut l = linux(&[("time", None)]);
-        l.time_offsets.insert("boottime".into(), TimeOffset { secs: -3, nanosecs: 5 });
+        l.time_offsets.insert(
+            "boottime".into(),
+            TimeOffset {
+                secs: -3,
+                nanosecs: 5,
+            },
+        );
         let text = time_offsets(&l, &namespaces(&l).unwrap()).unwrap().unwrap();
         assert_eq!(text, c"boottime -3 5\n".to_owned());
         l.time_offsets.insert("wall".into(), TimeOffset::default());
-        assert_eq!(pointer(time_offsets(&l, &namespaces(&l).unwrap()).unwrap_err()), "/linux/timeOffsets/wall");
-        assert_eq!(pointer(time_offsets(&l, &Namespaces::default()).unwrap_err()), "/linux/timeOffsets");
+        assert_eq!(
+            pointer(time_offsets(&l, &namespaces(&l).unwrap()).unwrap_err()),
+            "/linux/timeOffsets/wall"
+        );
+        assert_eq!(
+            pointer(time_offsets(&l, &Namespaces::default()).unwrap_err()),
+            "/linux/timeOffsets"
+        );
     }
 }

@@ -162,19 +162,34 @@ pub enum Op {
     /// Makes the mount that holds the rootfs private, as pivot_root demands where everything is shared.
     PrivateParent { path: CString },
     /// Takes the root filesystem and attaches it on its own path, or over `/` where that cannot be reached.
-    AttachRootfs { path: CString, tree: Option<usize>, private: bool },
+    AttachRootfs {
+        path: CString,
+        tree: Option<usize>,
+        private: bool,
+    },
     /// Mounts a filesystem.
     Mount(Box<Mount>),
     /// Mounts something that is there already.
     Bind(Box<Bind>),
     /// Changes a mount in place (`remount`).
-    Remount { target: CString, flags: c_ulong, data: Option<CString> },
+    Remount {
+        target: CString,
+        flags: c_ulong,
+        data: Option<CString>,
+    },
     /// Changes attributes of a mount once everything below it is in place.
-    SetAttributes { target: CString, attributes: Attributes },
+    SetAttributes {
+        target: CString,
+        attributes: Attributes,
+    },
     /// Makes a device.
     Device(DeviceNode),
     /// Makes a link; `replace` removes what has the name, otherwise that stays.
-    Symlink { target: CString, path: CString, replace: bool },
+    Symlink {
+        target: CString,
+        path: CString,
+        replace: bool,
+    },
     /// Makes the terminal and sends its master to the parent; `mount` puts it on /dev/console too.
     Console { mount: bool },
     /// Runs hooks in this process' namespaces.
@@ -211,7 +226,10 @@ pub enum Op {
     /// Sets the execution domain.
     Personality { domain: u64 },
     /// Sets the NUMA policy.
-    MemoryPolicy { mode: i32, nodes: Box<kernel::sched::CpuSet> },
+    MemoryPolicy {
+        mode: i32,
+        nodes: Box<kernel::sched::CpuSet>,
+    },
     /// Makes the working directory if it is missing.
     MakeCwd,
     /// Finds HOME of the user.
@@ -229,7 +247,10 @@ pub enum Op {
     /// Changes to the working directory and checks that it is inside.
     Chdir,
     /// Sets the capabilities, and keeps `extra` until execve.
-    Capabilities { masks: super::capabilities::Masks, extra: u64 },
+    Capabilities {
+        masks: super::capabilities::Masks,
+        extra: u64,
+    },
     /// Sets the file mode creation mask.
     Umask { mask: u32 },
     /// Finds the program.
@@ -264,7 +285,9 @@ impl fmt::Display for Op {
         use super::namespaces::names;
         match self {
             Op::Join { kind, .. } => write!(f, "join the {} namespace", names(*kind)),
-            Op::JoinProcess { kinds, .. } => write!(f, "join the container's namespaces ({})", names(*kinds)),
+            Op::JoinProcess { kinds, .. } => {
+                write!(f, "join the container's namespaces ({})", names(*kinds))
+            }
             Op::Unshare { kinds } => write!(f, "make new namespaces ({})", names(*kinds)),
             Op::Await(Await::IdMaps) => f.write_str("wait for the id maps"),
             Op::Await(Await::Cgroup) => f.write_str("wait to be in the cgroup"),
@@ -274,27 +297,45 @@ impl fmt::Display for Op {
             Op::JoinCgroup => f.write_str("join the cgroups"),
             Op::TimeNamespace { offsets: None } => f.write_str("make a time namespace"),
             Op::TimeNamespace { offsets: Some(o) } => {
-                write!(f, "make a time namespace with offsets {}", Shown(o).to_string().trim_end().replace('\n', ", "))
+                write!(
+                    f,
+                    "make a time namespace with offsets {}",
+                    Shown(o).to_string().trim_end().replace('\n', ", ")
+                )
             }
             Op::Affinity { .. } => f.write_str("set the CPU affinity"),
             Op::Spawn { flags } if *flags == 0 => f.write_str("clone the process"),
-            Op::Spawn { flags } => write!(f, "clone the process with new namespaces ({})", names(*flags)),
+            Op::Spawn { flags } => write!(
+                f,
+                "clone the process with new namespaces ({})",
+                names(*flags)
+            ),
             Op::Session => f.write_str("lead a new session"),
             Op::Keyring { name } => write!(f, "join session keyring {}", Shown(name)),
             Op::LoopbackUp => f.write_str("bring the loopback device up"),
             Op::Propagation { .. } => f.write_str("set the propagation of all mounts"),
-            Op::PrivateParent { path } => write!(f, "make the mount that holds {} private", Shown(path)),
-            Op::AttachRootfs { path, .. } => write!(f, "attach the root filesystem {}", Shown(path)),
+            Op::PrivateParent { path } => {
+                write!(f, "make the mount that holds {} private", Shown(path))
+            }
+            Op::AttachRootfs { path, .. } => {
+                write!(f, "attach the root filesystem {}", Shown(path))
+            }
             Op::Mount(m) => {
                 write!(f, "mount {} on {}", Shown(&m.fstype), Shown(&m.target))?;
-                m.data.as_ref().map_or(Ok(()), |d| write!(f, " ({})", Shown(d)))
+                m.data
+                    .as_ref()
+                    .map_or(Ok(()), |d| write!(f, " ({})", Shown(d)))
             }
             Op::Bind(b) => write!(f, "mount {} on {}", Shown(&b.source), Shown(&b.target)),
             Op::Remount { target, .. } => write!(f, "remount {}", Shown(target)),
-            Op::SetAttributes { target, .. } => write!(f, "set attributes of the mount on {}", Shown(target)),
+            Op::SetAttributes { target, .. } => {
+                write!(f, "set attributes of the mount on {}", Shown(target))
+            }
             Op::Device(d) if d.bind => write!(f, "mount the host's device on {}", Shown(&d.path)),
             Op::Device(d) => write!(f, "make device {}", Shown(&d.path)),
-            Op::Symlink { target, path, .. } => write!(f, "link {} to {}", Shown(path), Shown(target)),
+            Op::Symlink { target, path, .. } => {
+                write!(f, "link {} to {}", Shown(path), Shown(target))
+            }
             Op::Console { .. } => f.write_str("make the terminal"),
             Op::RunHooks(point) => write!(f, "run {} hooks", point.name()),
             Op::Mask { path } => write!(f, "mask {}", Shown(path)),
@@ -307,8 +348,15 @@ impl fmt::Display for Op {
             Op::RootPropagation { .. } => f.write_str("set the propagation of the root filesystem"),
             Op::Hostname { name } => write!(f, "set the host name to {}", Shown(name)),
             Op::Domainname { name } => write!(f, "set the domain name to {}", Shown(name)),
-            Op::Sysctl { path, value } => write!(f, "write {} to /proc/sys/{}", Shown(value), Shown(path)),
-            Op::Label { file, value } => write!(f, "write {} to `/proc/thread-self/attr/{}`", Shown(value), Shown(file)),
+            Op::Sysctl { path, value } => {
+                write!(f, "write {} to /proc/sys/{}", Shown(value), Shown(path))
+            }
+            Op::Label { file, value } => write!(
+                f,
+                "write {} to `/proc/thread-self/attr/{}`",
+                Shown(value),
+                Shown(file)
+            ),
             Op::Scheduler(_) => f.write_str("set the scheduler"),
             Op::IoPriority { .. } => f.write_str("set the I/O priority"),
             Op::Personality { .. } => f.write_str("set the execution domain"),

@@ -50,7 +50,8 @@ enum Effect {
 }
 
 use Effect::{
-    Bind, Clear, CopySymlink, CopyUp, Nothing, Propagation, RecursiveClear, RecursiveSet, RecursiveTime, Remount, Set, SourceNofollow, TargetNofollow,
+    Bind, Clear, CopySymlink, CopyUp, Nothing, Propagation, RecursiveClear, RecursiveSet,
+    RecursiveTime, Remount, Set, SourceNofollow, TargetNofollow,
 };
 
 #[rustfmt::skip]
@@ -134,7 +135,11 @@ pub fn is_word(option: &str) -> bool {
 /// Reads a list of options. Later ones win. What no word matches is data.
 pub fn parse(list: &[String]) -> Options {
     let mut o = Options::default();
-    for word in list.iter().flat_map(|w| w.split(',')).filter(|w| !w.is_empty()) {
+    for word in list
+        .iter()
+        .flat_map(|w| w.split(','))
+        .filter(|w| !w.is_empty())
+    {
         match WORDS.binary_search_by_key(&word, |w| w.0) {
             Ok(i) => apply(&WORDS[i].1, &mut o),
             Err(_) => match word.split_once('=').unwrap_or((word, "")) {
@@ -198,7 +203,10 @@ const TIME_FLAGS: c_ulong = m::MS_NOATIME | m::MS_RELATIME | m::MS_STRICTATIME |
 
 /// The attributes that mean these `MS_*` flags.
 pub fn attributes(flags: c_ulong) -> u64 {
-    let bits = BITS.iter().filter(|(ms, _)| flags & ms != 0).fold(0, |a, (_, attr)| a | attr);
+    let bits = BITS
+        .iter()
+        .filter(|(ms, _)| flags & ms != 0)
+        .fold(0, |a, (_, attr)| a | attr);
     bits | if flags & m::MS_NOATIME != 0 {
         m::MOUNT_ATTR_NOATIME
     } else if flags & m::MS_STRICTATIME != 0 {
@@ -210,7 +218,10 @@ pub fn attributes(flags: c_ulong) -> u64 {
 
 /// The `MS_*` flags that mean these attributes, for kernels without mount_setattr.
 pub fn flags(attributes: u64) -> c_ulong {
-    let bits = BITS.iter().filter(|(_, attr)| attributes & attr != 0).fold(0, |f, (ms, _)| f | ms);
+    let bits = BITS
+        .iter()
+        .filter(|(_, attr)| attributes & attr != 0)
+        .fold(0, |f, (ms, _)| f | ms);
     bits | match attributes & m::MOUNT_ATTR__ATIME {
         m::MOUNT_ATTR_NOATIME => m::MS_NOATIME,
         m::MOUNT_ATTR_STRICTATIME => m::MS_STRICTATIME,
@@ -236,12 +247,18 @@ impl Options {
         } else {
             clear |= m::MOUNT_ATTR__ATIME;
         }
-        Some(Attributes { set, clear, propagation: 0 })
+        Some(Attributes {
+            set,
+            clear,
+            propagation: 0,
+        })
     }
 
     /// The attributes that an option asked to be off in so many words.
     pub fn must_clear(&self) -> u64 {
-        BITS.iter().filter(|(ms, _)| self.cleared & ms != 0).fold(0, |a, (_, attr)| a | attr)
+        BITS.iter()
+            .filter(|(ms, _)| self.cleared & ms != 0)
+            .fold(0, |a, (_, attr)| a | attr)
     }
 
     /// The data as mount(2) takes it.
@@ -274,17 +291,35 @@ mod tests {
     #[test]
     fn later_words_win_and_the_rest_is_data() {
         let o = options(&["ro", "rw", "nosuid", "size=64k", "mode=755,nodev"]);
-        assert_eq!((o.flags, o.cleared), (m::MS_NOSUID | m::MS_NODEV, m::MS_RDONLY));
+        assert_eq!(
+            (o.flags, o.cleared),
+            (m::MS_NOSUID | m::MS_NODEV, m::MS_RDONLY)
+        );
         assert_eq!(o.data(), "size=64k,mode=755");
-        assert_eq!(options(&["noatime", "strictatime"]).flags, m::MS_STRICTATIME);
-        assert_eq!(options(&["bind", "rbind", "rslave"]).then.propagation, [(m::MS_SLAVE, true)]);
-        assert_eq!(options(&["idmap=uids=0-1-10"]).idmap, Some((false, Some("uids=0-1-10".into()))));
+        assert_eq!(
+            options(&["noatime", "strictatime"]).flags,
+            m::MS_STRICTATIME
+        );
+        assert_eq!(
+            options(&["bind", "rbind", "rslave"]).then.propagation,
+            [(m::MS_SLAVE, true)]
+        );
+        assert_eq!(
+            options(&["idmap=uids=0-1-10"]).idmap,
+            Some((false, Some("uids=0-1-10".into())))
+        );
     }
 
     #[test]
     fn recursive_access_time_replaces_the_whole_setting() {
         let r = options(&["rnoatime", "rro", "rrw"]).then.recursive;
-        assert_eq!((r.set, r.clear), (m::MOUNT_ATTR_NOATIME, m::MOUNT_ATTR__ATIME | m::MOUNT_ATTR_RDONLY));
+        assert_eq!(
+            (r.set, r.clear),
+            (
+                m::MOUNT_ATTR_NOATIME,
+                m::MOUNT_ATTR__ATIME | m::MOUNT_ATTR_RDONLY
+            )
+        );
     }
 
     #[test]
@@ -296,12 +331,24 @@ mod tests {
         let rw = options(&["bind", "rw"]);
         assert!(rw.bind_attributes().unwrap().clear & m::MOUNT_ATTR_RDONLY != 0);
         assert_eq!(rw.must_clear(), m::MOUNT_ATTR_RDONLY);
-        assert!(options(&["bind", "noatime"]).bind_attributes().unwrap().clear & m::MOUNT_ATTR__ATIME != 0);
+        assert!(
+            options(&["bind", "noatime"])
+                .bind_attributes()
+                .unwrap()
+                .clear
+                & m::MOUNT_ATTR__ATIME
+                != 0
+        );
     }
 
     #[test]
     fn flags_and_attributes_translate_both_ways() {
-        for f in [0, m::MS_RDONLY | m::MS_NOEXEC, m::MS_NOATIME | m::MS_NODIRATIME, m::MS_STRICTATIME | m::MS_NOSUID] {
+        for f in [
+            0,
+            m::MS_RDONLY | m::MS_NOEXEC,
+            m::MS_NOATIME | m::MS_NODIRATIME,
+            m::MS_STRICTATIME | m::MS_NOSUID,
+        ] {
             assert_eq!(flags(attributes(f)), f);
         }
     }

@@ -10,19 +10,29 @@ use crate::spec::Linux;
 /// A path that is not absolute.
 pub fn restricted_paths(linux: &Linux) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
-    let lists = [("readonlyPaths", &linux.readonly_paths), ("maskedPaths", &linux.masked_paths)];
+    let lists = [
+        ("readonlyPaths", &linux.readonly_paths),
+        ("maskedPaths", &linux.masked_paths),
+    ];
     for (name, list) in lists {
         let mut seen = std::collections::BTreeSet::new();
         for (i, path) in list.iter().enumerate() {
             let field = || format!("/linux/{name}/{i}");
             if !path.starts_with('/') {
-                return Err(Error::invalid(field(), format!("path \"{path}\" is not absolute")));
+                return Err(Error::invalid(
+                    field(),
+                    format!("path \"{path}\" is not absolute"),
+                ));
             }
             if !seen.insert(path) {
                 continue;
             }
             let path = c_string(path, field)?;
-            let op = if name == "maskedPaths" { Op::Mask { path } } else { Op::ReadOnly { path } };
+            let op = if name == "maskedPaths" {
+                Op::Mask { path }
+            } else {
+                Op::ReadOnly { path }
+            };
             steps.push(step(op, field()));
         }
     }

@@ -101,7 +101,13 @@ impl Record {
             schemata: own,
             ..Stats::default()
         };
-        stats.monitor(&self.monitor.as_ref().unwrap_or(&self.group).join("mon_data"));
+        stats.monitor(
+            &self
+                .monitor
+                .as_ref()
+                .unwrap_or(&self.group)
+                .join("mon_data"),
+        );
         stats
     }
 }
@@ -110,21 +116,31 @@ impl Stats {
     /// Adds the counters: a directory such as `mon_L3_00` for each cache, with a file for each event that the CPU counts.
     fn monitor(&mut self, data: &Path) {
         let entries = std::fs::read_dir(data).into_iter().flatten().flatten();
-        let mut caches: Vec<_> = entries.filter(|e| e.file_name().to_string_lossy().starts_with("mon_L3_")).map(|e| e.path()).collect();
+        let mut caches: Vec<_> = entries
+            .filter(|e| e.file_name().to_string_lossy().starts_with("mon_L3_"))
+            .map(|e| e.path())
+            .collect();
         caches.sort();
         for cache in &caches {
             let total = number(cache, "mbm_total_bytes");
             let local = number(cache, "mbm_local_bytes");
             if total.or(local).is_some() {
-                self.mbm_stats.push(Bandwidth { mbm_total_bytes: total.unwrap_or(0), mbm_local_bytes: local.unwrap_or(0) });
+                self.mbm_stats.push(Bandwidth {
+                    mbm_total_bytes: total.unwrap_or(0),
+                    mbm_local_bytes: local.unwrap_or(0),
+                });
             }
-            self.cmt_stats.extend(number(cache, "llc_occupancy").map(|llc_occupancy| Occupancy { llc_occupancy }));
+            self.cmt_stats.extend(
+                number(cache, "llc_occupancy").map(|llc_occupancy| Occupancy { llc_occupancy }),
+            );
         }
     }
 }
 
 fn text(dir: &Path, file: &str) -> Option<String> {
-    std::fs::read_to_string(dir.join(file)).ok().map(|t| t.trim().to_owned())
+    std::fs::read_to_string(dir.join(file))
+        .ok()
+        .map(|t| t.trim().to_owned())
 }
 
 /// None also for `Unavailable`, which a counter says while the CPU has none to give.
@@ -134,7 +150,11 @@ fn number(dir: &Path, file: &str) -> Option<u64> {
 
 fn schemata(group: &Path) -> Vec<String> {
     let whole = text(group, "schemata").unwrap_or_default();
-    whole.lines().map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()).collect()
+    whole
+        .lines()
+        .map(|l| l.trim().to_owned())
+        .filter(|l| !l.is_empty())
+        .collect()
 }
 
 fn line(schemata: &[String], start: &str) -> Option<String> {
@@ -170,7 +190,11 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
-        let stats = Record { group: root.join("c1"), ..Record::default() }.stats(&root);
+        let stats = Record {
+            group: root.join("c1"),
+            ..Record::default()
+        }
+        .stats(&root);
         let json = serde_json::to_string(&stats).unwrap();
         fs::remove_dir_all(&root).unwrap();
         let wanted = r#"{"l3_cache_info":{"cbm_mask":"fffff","min_cbm_bits":1,"num_closids":16},"l3_cache_schema_root":"L3:0=fffff;1=fffff","l3_cache_schema":"L3:0=ff;1=ff","#.to_owned()

@@ -34,7 +34,9 @@ pub fn decode_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> 
         Ok(value) => Ok(value),
         Err(error) => {
             let message = error.to_string();
-            let at_opening = ["invalid type: map", "invalid type: sequence"].iter().any(|start| message.starts_with(start));
+            let at_opening = ["invalid type: map", "invalid type: sequence"]
+                .iter()
+                .any(|start| message.starts_with(start));
             let pointer = super::place::pointer(text, error.line(), error.column(), at_opening);
             Err(DecodeError::new(&pointer, &error))
         }

@@ -10,11 +10,19 @@
 pub(super) fn pointer(text: &str, line: usize, column: usize, at_opening: bool) -> String {
     let line_start = match line {
         0 | 1 => 0,
-        n => text.match_indices('\n').nth(n - 2).map_or(text.len(), |(i, _)| i + 1),
+        n => text
+            .match_indices('\n')
+            .nth(n - 2)
+            .map_or(text.len(), |(i, _)| i + 1),
     };
     let end = line_start + column;
     let opens = at_opening && matches!(text.as_bytes().get(end), Some(b'[' | b'{'));
-    let mut walk = Walk { text: text.as_bytes(), at: 0, end: end + usize::from(opens), open: Vec::new() };
+    let mut walk = Walk {
+        text: text.as_bytes(),
+        at: 0,
+        end: end + usize::from(opens),
+        open: Vec::new(),
+    };
     walk.run();
     walk.pointer()
 }
@@ -95,7 +103,10 @@ impl Walk<'_> {
 
     fn scalar(&mut self) {
         let rest = &self.text[self.at..];
-        let length = rest.iter().position(|b| b" \t\r\n,:]}{[\"".contains(b)).unwrap_or(rest.len());
+        let length = rest
+            .iter()
+            .position(|b| b" \t\r\n,:]}{[\"".contains(b))
+            .unwrap_or(rest.len());
         self.at += length.max(1);
     }
 
@@ -136,7 +147,11 @@ mod tests {
             (2, 8, "/e"),
             (2, 9, ""),
         ] {
-            assert_eq!(pointer(text, line, column, false), expected, "{line}:{column}");
+            assert_eq!(
+                pointer(text, line, column, false),
+                expected,
+                "{line}:{column}"
+            );
         }
         assert_eq!(pointer(text, 1, 10, true), "/a/1");
     }

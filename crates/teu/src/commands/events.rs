@@ -29,13 +29,24 @@ struct Data {
 
 fn data(container: &Container) -> Data {
     let groups = container.record.intel_rdt.as_ref();
-    let intel_rdt = groups.and_then(|groups| Some(groups.stats(&resctrl::find().ok()?))).unwrap_or_default();
-    Data { cgroup: container.cgroup().stats(), intel_rdt, network_interfaces: None }
+    let intel_rdt = groups
+        .and_then(|groups| Some(groups.stats(&resctrl::find().ok()?)))
+        .unwrap_or_default();
+    Data {
+        cgroup: container.cgroup().stats(),
+        intel_rdt,
+        network_interfaces: None,
+    }
 }
 
 fn write(id: &str, kind: &str, data: Option<Data>) -> Result<i32> {
-    let event = Event { r#type: kind, id, data };
-    let json = serde_json::to_string(&event).map_err(|e| Error::os("write JSON", std::io::Error::from(e)))?;
+    let event = Event {
+        r#type: kind,
+        id,
+        data,
+    };
+    let json = serde_json::to_string(&event)
+        .map_err(|e| Error::os("write JSON", std::io::Error::from(e)))?;
     print((json + "\n").as_bytes())
 }
 

@@ -15,14 +15,20 @@ pub fn run(global: &Global, command: &Exec, log: &mut Log) -> Result<i32> {
     let _ = kernel::process::set_dumpable(false);
     let mut container = container(global, &command.id)?;
     if command.console_socket.is_some() && !command.detach {
-        return Err(usage("cannot use console socket if teu will not detach or allocate tty"));
+        return Err(usage(
+            "cannot use console socket if teu will not detach or allocate tty",
+        ));
     }
     let console = match (&command.console_socket, command.detach) {
         (Some(path), _) => ConsoleTarget::Socket(path),
         (None, true) => ConsoleTarget::None,
         (None, false) => ConsoleTarget::Keep,
     };
-    let signals = if command.detach { None } else { Some(foreground::hold_signals()?) };
+    let signals = if command.detach {
+        None
+    } else {
+        Some(foreground::hold_signals()?)
+    };
     let listen_fds = context::listen_fds();
     let options = Options {
         pid_file: command.pid_file.as_deref(),
@@ -57,7 +63,11 @@ pub fn run(global: &Global, command: &Exec, log: &mut Log) -> Result<i32> {
 
 fn sub_cgroup(sub: &liboci_cli::SubCgroup) -> String {
     let path = sub.path.display();
-    if sub.controllers.is_empty() { path.to_string() } else { format!("{}:{path}", sub.controllers.join(",")) }
+    if sub.controllers.is_empty() {
+        path.to_string()
+    } else {
+        format!("{}:{path}", sub.controllers.join(","))
+    }
 }
 
 /// The document, or the container's own process changed by the options.
@@ -65,7 +75,11 @@ fn process(command: &Exec, template: &Template, log: &mut Log) -> Result<spec::P
     if let Some(path) = &command.process {
         return exec::load_process(path);
     }
-    let text = |s: &std::ffi::OsString| s.clone().into_string().map_err(|s| usage(format!("{s:?} is not valid UTF-8")));
+    let text = |s: &std::ffi::OsString| {
+        s.clone()
+            .into_string()
+            .map_err(|s| usage(format!("{s:?} is not valid UTF-8")))
+    };
     let mut p = template.process.clone();
     p.args = command.command.iter().map(text).collect::<Result<_>>()?;
     for variable in &command.env {
@@ -99,8 +113,13 @@ fn add_capabilities(p: &mut spec::Process, names: &[String], log: &mut Log) -> R
     if names.is_empty() {
         return Ok(());
     }
-    if let Some(unknown) = names.iter().find(|n| libcontainer::plan::capabilities::bit(n).is_none()) {
-        log.warn(&[format!("unknown capability \"{unknown}\" in --cap, ignoring")]);
+    if let Some(unknown) = names
+        .iter()
+        .find(|n| libcontainer::plan::capabilities::bit(n).is_none())
+    {
+        log.warn(&[format!(
+            "unknown capability \"{unknown}\" in --cap, ignoring"
+        )]);
     }
     let sets = p.capabilities.get_or_insert_with(Default::default);
     for name in names {

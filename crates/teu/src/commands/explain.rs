@@ -10,7 +10,12 @@ use std::fmt::Write;
 /// Runs the command.
 pub fn run(global: &Global, command: &Create) -> Result<i32> {
     let state_root = context::state_root(global)?;
-    let (_, plan, _) = libcontainer::create::decide(&options(global, command, &state_root, detached_console(command)))?;
+    let (_, plan, _) = libcontainer::create::decide(&options(
+        global,
+        command,
+        &state_root,
+        detached_console(command),
+    ))?;
     let mut text = String::new();
     for line in plan.cgroup.to_string().lines() {
         let _ = writeln!(text, "parent  {line}");
@@ -18,11 +23,23 @@ pub fn run(global: &Global, command: &Create) -> Result<i32> {
     let kinds = libcontainer::plan::namespaces::names(plan.program.clone_flags);
     let _ = writeln!(text, "parent  clone3 with new namespaces ({kinds})");
     if let Some(maps) = &plan.id_maps {
-        let _ = writeln!(text, "parent  map users {:?} and groups {:?}", maps.uid.trim_end(), maps.gid.trim_end());
+        let _ = writeln!(
+            text,
+            "parent  map users {:?} and groups {:?}",
+            maps.uid.trim_end(),
+            maps.gid.trim_end()
+        );
     }
-    for (who, steps) in [("stage", &plan.program.stage), ("child", &plan.program.steps)] {
+    for (who, steps) in [
+        ("stage", &plan.program.stage),
+        ("child", &plan.program.steps),
+    ] {
         for step in steps {
-            let field = if step.field.is_empty() { String::new() } else { format!("  <- {}", step.field) };
+            let field = if step.field.is_empty() {
+                String::new()
+            } else {
+                format!("  <- {}", step.field)
+            };
             let _ = writeln!(text, "{who:7} {}{field}", step.op);
         }
     }

@@ -40,7 +40,11 @@ fn document() -> Value {
 /// The names of namespaces by their file in /proc/self/ns.
 fn names(wanted: impl Fn(&str) -> bool) -> Vec<&'static str> {
     let kinds = libcontainer::plan::namespaces::KINDS;
-    let mut names: Vec<_> = kinds.iter().filter(|(_, file, _)| wanted(file)).map(|(name, ..)| *name).collect();
+    let mut names: Vec<_> = kinds
+        .iter()
+        .filter(|(_, file, _)| wanted(file))
+        .map(|(name, ..)| *name)
+        .collect();
     names.sort_unstable();
     names
 }
@@ -48,7 +52,11 @@ fn names(wanted: impl Fn(&str) -> bool) -> Vec<&'static str> {
 fn seccomp() -> Value {
     let supported: Vec<_> = seccomp::features::known_flags()
         .into_iter()
-        .filter(|name| FLAGS.iter().any(|(known, bit)| known == name && filter::supports_flags(*bit)))
+        .filter(|name| {
+            FLAGS
+                .iter()
+                .any(|(known, bit)| known == name && filter::supports_flags(*bit))
+        })
         .collect();
     json!({
         "enabled": true,
@@ -78,7 +86,9 @@ fn annotations() -> Value {
 
 /// Bit n is set for every capability n that the kernel has (capabilities(7), /proc/sys/kernel/cap_last_cap).
 fn known_capabilities() -> u64 {
-    let last = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap").ok().and_then(|text| text.trim().parse::<u32>().ok());
+    let last = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap")
+        .ok()
+        .and_then(|text| text.trim().parse::<u32>().ok());
     last.map_or(0, |last| u64::MAX >> (63 - last.min(63)))
 }
 

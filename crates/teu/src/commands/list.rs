@@ -14,7 +14,11 @@ pub fn run(global: &Global, command: &List) -> Result<i32> {
     let root = context::state_root(global)?;
     if command.quiet {
         let ids = libcontainer::state::ids(&root)?;
-        return print(ids.iter().fold(String::new(), |text, id| text + id + "\n").as_bytes());
+        return print(
+            ids.iter()
+                .fold(String::new(), |text, id| text + id + "\n")
+                .as_bytes(),
+        );
     }
     let mut names = Names::default();
     let mut rows = Vec::new();
@@ -27,11 +31,24 @@ pub fn run(global: &Global, command: &List) -> Result<i32> {
     }
     if command.format == Format::Json {
         // What Go writes for an empty list; engines and tests compare it.
-        let json = if rows.is_empty() { "null".into() } else { serde_json::to_string(&rows).during_json()? };
+        let json = if rows.is_empty() {
+            "null".into()
+        } else {
+            serde_json::to_string(&rows).during_json()?
+        };
         return print(json.as_bytes());
     }
     let header = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(String::from);
-    let lines = rows.into_iter().map(|r| [r.id, r.pid.to_string(), r.status, r.bundle, r.created, r.owner]);
+    let lines = rows.into_iter().map(|r| {
+        [
+            r.id,
+            r.pid.to_string(),
+            r.status,
+            r.bundle,
+            r.created,
+            r.owner,
+        ]
+    });
     print(table(std::iter::once(header).chain(lines).collect()).as_bytes())
 }
 
@@ -40,13 +57,20 @@ trait DuringJson<T> {
 }
 impl<T> DuringJson<T> for serde_json::Result<T> {
     fn during_json(self) -> Result<T> {
-        self.map_err(std::io::Error::from).during(|| "write JSON".into())
+        self.map_err(std::io::Error::from)
+            .during(|| "write JSON".into())
     }
 }
 
 /// Columns as wide as they need, at least 12, and three blanks between.
 fn table<const N: usize>(rows: Vec<[String; N]>) -> String {
-    let width = |column: usize| rows.iter().map(|r| r[column].chars().count() + 3).max().unwrap_or(0).max(12);
+    let width = |column: usize| {
+        rows.iter()
+            .map(|r| r[column].chars().count() + 3)
+            .max()
+            .unwrap_or(0)
+            .max(12)
+    };
     let widths: Vec<usize> = (0..N).map(width).collect();
     rows.iter().fold(String::new(), |mut text, row| {
         for (column, cell) in row.iter().enumerate() {

@@ -47,7 +47,9 @@ pub fn run(invocation: &Invocation, log: &mut Log) -> Outcome {
         Command::Explain(c) => explain::run(global, c),
         Command::SeccompExplain(c) => seccomp::explain(c),
         Command::SeccompCompile(c) => seccomp::compile(c),
-        Command::Checkpoint(_) | Command::Restore(_) => Err(usage("checkpoint and restore are not supported by this build")),
+        Command::Checkpoint(_) | Command::Restore(_) => Err(usage(
+            "checkpoint and restore are not supported by this build",
+        )),
     };
     code.map_or_else(Outcome::Failed, Outcome::Code)
 }
@@ -61,8 +63,12 @@ pub fn enter(command: &Command) -> Result<()> {
         _ => return Ok(()),
     };
     libcontainer::seal::seal()?;
-    let first = 3u32.checked_add(preserve_fds).and_then(|n| n.checked_add(crate::context::listen_fds()));
-    let first = first.filter(|n| *n < i32::MAX as u32).ok_or_else(|| usage("--preserve-fds is too large"))?;
+    let first = 3u32
+        .checked_add(preserve_fds)
+        .and_then(|n| n.checked_add(crate::context::listen_fds()));
+    let first = first
+        .filter(|n| *n < i32::MAX as u32)
+        .ok_or_else(|| usage("--preserve-fds is too large"))?;
     kernel::io::close_from(first).map_err(|e| Error::os("close inherited descriptors", e))
 }
 
@@ -74,6 +80,8 @@ fn container(global: &Global, id: &str) -> Result<Container> {
 /// Writes to standard output as a whole.
 fn print(bytes: &[u8]) -> Result<i32> {
     let mut out = std::io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| Error::os("write to standard output", e))?;
+    out.write_all(bytes)
+        .and_then(|()| out.flush())
+        .map_err(|e| Error::os("write to standard output", e))?;
     Ok(0)
 }

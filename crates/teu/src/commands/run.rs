@@ -17,18 +17,28 @@ pub fn run(global: &Global, command: &Run, log: &mut Log) -> Result<i32> {
     let seccomp_receiver = context::seccomp_receiver();
     let seccomp_receiver = seccomp_receiver.as_deref();
     if command.detach {
-        let options = Options { notify_socket, seccomp_receiver, ..options(global, create, &state_root, detached_console(create)) };
+        let options = Options {
+            notify_socket,
+            seccomp_receiver,
+            ..options(global, create, &state_root, detached_console(create))
+        };
         log.warn(&libcontainer::run::detached(&options)?);
         return Ok(0);
     }
     if create.console_socket.is_some() {
-        return Err(usage("cannot use console socket if teu will not detach or allocate tty"));
+        return Err(usage(
+            "cannot use console socket if teu will not detach or allocate tty",
+        ));
     }
     if !create.no_subreaper {
         // Processes that outlive the container's first one come to us, and do not stay behind as zombies.
         let _ = kernel::process::set_subreaper(true);
     }
-    let options = Options { notify_socket, seccomp_receiver, ..options(global, create, &state_root, ConsoleTarget::Keep) };
+    let options = Options {
+        notify_socket,
+        seccomp_receiver,
+        ..options(global, create, &state_root, ConsoleTarget::Keep)
+    };
     let exit = libcontainer::run::foreground(&options, command.keep, |warnings| {
         log.warn(warnings);
         log.write_warnings();

@@ -25,7 +25,8 @@ fn refused(e: seccomp::Error) -> Error {
 pub fn explain(command: &SeccompExplain) -> Result<i32> {
     let profile = load(&command.profile)?;
     let target = Target::native();
-    let decision = seccomp::explain(&profile, target, target.0, &command.syscall, &command.args).map_err(refused)?;
+    let decision = seccomp::explain(&profile, target, target.0, &command.syscall, &command.args)
+        .map_err(refused)?;
     print((decision.text + "\n").as_bytes())
 }
 

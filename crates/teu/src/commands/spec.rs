@@ -8,14 +8,21 @@ use std::io::Write;
 
 /// Runs the command. An existing file is never overwritten.
 pub fn run(command: &Spec) -> Result<i32> {
-    let path = command.file.clone().unwrap_or_else(|| command.bundle.join("config.json"));
-    let rootless = command.rootless.then(|| (kernel::cred::euid(), kernel::cred::egid()));
+    let path = command
+        .file
+        .clone()
+        .unwrap_or_else(|| command.bundle.join("config.json"));
+    let rootless = command
+        .rootless
+        .then(|| (kernel::cred::euid(), kernel::cred::egid()));
     let v2 = libcgroups::Layout::detect().is_ok_and(|l| l.is_v2());
     let text = spec::render(&spec::default_spec(rootless, v2)).map_err(|e| usage(e.to_string()))?;
     let what = || format!("write {}", path.display());
     let mut file = match std::fs::File::create_new(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(Error::os(format!("file {} exists", path.display()), e).hint("remove it first"));
+            return Err(
+                Error::os(format!("file {} exists", path.display()), e).hint("remove it first")
+            );
         }
         other => other.during(what)?,
     };

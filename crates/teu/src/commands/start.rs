@@ -7,5 +7,7 @@ use liboci_cli::Global;
 
 /// Runs the command.
 pub fn run(global: &Global, id: &str) -> Result<i32> {
-    container(global, id)?.start(context::notify_socket().as_deref()).map(|()| 0)
+    container(global, id)?
+        .start(context::notify_socket().as_deref())
+        .map(|()| 0)
 }

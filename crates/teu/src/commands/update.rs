@@ -33,19 +33,25 @@ pub fn run(global: &Global, command: &Update, log: &mut Log) -> Result<i32> {
             return Err(Error::new(Kind::Invalid, why));
         }
     };
-    container.cgroup().update(&resources, Instant::now() + CGROUP_TIME).map_err(|e| {
-        if let Some((groups, old)) = undo {
-            let _ = groups.update(&old);
-        }
-        from_cgroups(e)
-    })?;
+    container
+        .cgroup()
+        .update(&resources, Instant::now() + CGROUP_TIME)
+        .map_err(|e| {
+            if let Some((groups, old)) = undo {
+                let _ = groups.update(&old);
+            }
+            from_cgroups(e)
+        })?;
     Ok(0)
 }
 
 /// The lines for resctrl.
 fn schemata(c: &Update) -> Result<Vec<String>> {
     let mut lines = Vec::new();
-    for (option, schema) in [("--l3-cache-schema", &c.l3_cache_schema), ("--mem-bw-schema", &c.mem_bw_schema)] {
+    for (option, schema) in [
+        ("--l3-cache-schema", &c.l3_cache_schema),
+        ("--mem-bw-schema", &c.mem_bw_schema),
+    ] {
         if let Some(schema) = schema {
             lines.extend(intel_rdt::check_lines(schema, option)?.map(str::to_owned));
         }
@@ -58,7 +64,11 @@ fn read(path: &Path) -> Result<Resources> {
     let mut bytes = Vec::new();
     let what = || format!("read {}", path.display());
     if path == Path::new("-") {
-        std::io::stdin().lock().take(spec::MAX_SIZE as u64).read_to_end(&mut bytes).during(what)?;
+        std::io::stdin()
+            .lock()
+            .take(spec::MAX_SIZE as u64)
+            .read_to_end(&mut bytes)
+            .during(what)?;
     } else {
         bytes = std::fs::read(path).during(what)?;
     }
@@ -67,9 +77,17 @@ fn read(path: &Path) -> Result<Resources> {
 
 fn from_options(c: &Update, log: &mut Log) -> Result<Resources> {
     if c.kernel_memory.is_some() || c.kernel_memory_tcp.is_some() {
-        log.warn(&["--kernel-memory and --kernel-memory-tcp have no effect on today's kernels, ignoring".into()]);
+        log.warn(&[
+            "--kernel-memory and --kernel-memory-tcp have no effect on today's kernels, ignoring"
+                .into(),
+        ]);
     }
-    let memory = Memory { limit: c.memory, reservation: c.memory_reservation, swap: c.memory_swap, ..Memory::default() };
+    let memory = Memory {
+        limit: c.memory,
+        reservation: c.memory_reservation,
+        swap: c.memory_swap,
+        ..Memory::default()
+    };
     let cpu = Cpu {
         shares: c.cpu_share,
         quota: c.cpu_quota,
@@ -85,7 +103,10 @@ fn from_options(c: &Update, log: &mut Log) -> Result<Resources> {
         memory: Some(memory),
         cpu: Some(cpu),
         pids: c.pids_limit.map(|limit| Pids { limit: Some(limit) }),
-        block_io: c.blkio_weight.map(|weight| BlockIo { weight: Some(weight), ..BlockIo::default() }),
+        block_io: c.blkio_weight.map(|weight| BlockIo {
+            weight: Some(weight),
+            ..BlockIo::default()
+        }),
         ..Resources::default()
     })
 }
