@@ -1,10 +1,10 @@
 //! One more process in a container that is running.
 
 use crate::console::{ConsoleTarget, send_fd};
-use crate::create::{oom_score_adj, raise_limit};
 use crate::error::{During, Error, Kind, Result, from_cgroups};
 use crate::hooks::Hooks;
 use crate::lifecycle::{Container, Status};
+use crate::making::{oom_score_adj, raise_limit};
 use crate::plan::exec::{ExecPlan, Template};
 use crate::spawn::{self, Setup, Spawned};
 use crate::sync::Message;

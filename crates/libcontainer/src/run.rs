@@ -1,9 +1,10 @@
 //! `run`: create and start in one.
 
 use crate::create::{Created, Options, create};
+use crate::delete::clean_up;
 use crate::error::{During, Error, Kind, Result};
 use crate::foreground;
-use crate::lifecycle::{NotStarted, await_exec, clean_up};
+use crate::lifecycle::{NotStarted, await_exec};
 use crate::notify::Relay;
 use crate::plan::HookPoint;
 use crate::spec::state_document::StateDocument;

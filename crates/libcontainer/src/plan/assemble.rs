@@ -1,21 +1,14 @@
 //! The whole plan of a container: every part decided, put in order.
 
 use super::annotations::{self, Annotations};
+use super::ending::{Ending, ending};
 use super::namespaces::{self, Namespaces};
-use super::op::{Await, HookPoint};
-use super::process::{self, Ending};
-use super::{
-    Host, IdMaps, Op, Plan, Program, Step, Tree, c_string, devices, intel_rdt, mounts, net_devices,
-    paths, step, sysctl,
-};
+use super::process;
+use super::{Host, Op, Plan, Program, c_string, intel_rdt, mounts, net_devices, step};
 use crate::error::{Error, Result};
 use crate::spec::{self, Linux, Spec};
-use kernel::mount::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
-use kernel::process::{
-    CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER,
-};
-use libcgroups::EntryKind;
-use std::ffi::{CString, c_ulong};
+use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER};
+use std::ffi::CString;
 use std::path::Path;
 
 /// What the caller decides, not the configuration.
@@ -83,7 +76,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
     }
 
     let mut trees = Vec::new();
-    let birth = birth(&ns, id_maps.as_ref(), linux, &cgroup, host)?;
+    let birth = super::birth::birth(&ns, id_maps.as_ref(), linux, &cgroup, host)?;
     let mut steps = birth.steps;
     if !options.no_new_keyring {
         let name = c_string(&format!("_ses.{}", options.id), String::new)?;
@@ -92,7 +85,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
     if ns.new & CLONE_NEWNET != 0 {
         steps.push(step(Op::LoopbackUp, "/linux/namespaces"));
     }
-    let parts = Parts {
+    let parts = super::rootfs::Parts {
         spec,
         linux,
         ns: &ns,
@@ -120,8 +113,8 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
             "/domainname",
         ));
     }
-    steps.extend(process::domain(linux)?);
-    let ending = Ending {
+    steps.extend(super::scheduling::domain(linux)?);
+    let end = Ending {
         base: "/process",
         await_start: true,
         start_hooks: spec
@@ -135,7 +128,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
         true => steps.extend(
             [Op::Ready, Op::AwaitStart, Op::Release, Op::NoProcess].map(|op| step(op, "/process")),
         ),
-        false => steps.extend(process::ending(wanted, &process, &ending)?),
+        false => steps.extend(ending(wanted, &process, &end)?),
     }
     Ok(Plan {
         id: options.id.to_owned(),
@@ -272,241 +265,4 @@ fn delegate_to(spec: &Spec, linux: &Linux, ns: &Namespaces) -> Option<u32> {
         uid
     };
     (writable && host != 0).then_some(host)
-}
-
-/// How the process comes to be, up to the point where its root filesystem is made.
-struct Birth {
-    clone_flags: i32,
-    stage: Vec<Step>,
-    steps: Vec<Step>,
-}
-
-fn birth(
-    ns: &Namespaces,
-    id_maps: Option<&IdMaps>,
-    linux: &Linux,
-    cgroup: &libcgroups::Plan,
-    host: &Host,
-) -> Result<Birth> {
-    let join = |kind: i32, early: bool| {
-        let slot = ns.joins.iter().position(|j| j.kind == kind)?;
-        Some(step(
-            Op::Join { slot, kind, early },
-            ns.joins[slot].field.clone(),
-        ))
-    };
-    let others = || {
-        ns.joins
-            .iter()
-            .map(|j| j.kind)
-            .filter(|k| *k != CLONE_NEWUSER && *k != CLONE_NEWPID)
-    };
-    let tasks = matches!(cgroup.entry(), EntryKind::Tasks | EntryKind::IntoAndTasks)
-        .then(|| step(Op::JoinCgroup, "/linux/cgroupsPath"));
-    // A joined user namespace must own the namespaces made after it, and a joined pid namespace holds only the children of who joins it. Namespaces that
-    // belong to the host must be joined by who is not yet in the container's user namespace.
-    let staged = ns.join(CLONE_NEWUSER).is_some()
-        || ns.join(CLONE_NEWPID).is_some()
-        || ns.new & CLONE_NEWUSER != 0 && !ns.joins.is_empty();
-    // Born in its cgroup, the process can have its cgroup namespace at once: it is rooted there. Time namespaces take offsets only before somebody is in.
-    let born_inside = cgroup.entry() == EntryKind::IntoCgroup && host.cgroups.is_v2();
-    let late = CLONE_NEWTIME | if born_inside { 0 } else { CLONE_NEWCGROUP };
-    let flags = ns.new & !late;
-
-    let mut stage = Vec::new();
-    let mut steps = Vec::new();
-    if staged {
-        stage.extend(tasks);
-        stage.extend(others().filter_map(|kind| join(kind, true)));
-        if let Some(user) = join(CLONE_NEWUSER, false) {
-            stage.push(user);
-            stage.push(step(Op::BecomeRoot, "/linux/namespaces"));
-        }
-        stage.extend(join(CLONE_NEWPID, false));
-        stage.push(step(Op::Spawn { flags }, "/linux/namespaces"));
-    } else {
-        steps.extend(tasks);
-    }
-    if id_maps.is_some() {
-        steps.push(step(Op::Await(Await::IdMaps), "/linux/uidMappings"));
-        if namespaces::to_host(&linux.uid_mappings, 0).is_some()
-            && namespaces::to_host(&linux.gid_mappings, 0).is_some()
-        {
-            steps.push(step(Op::BecomeRoot, "/linux/uidMappings"));
-        }
-    }
-    if cgroup.entry() == EntryKind::ByPid {
-        steps.push(step(Op::Await(Await::Cgroup), "/linux/cgroupsPath"));
-    }
-    steps.extend(others().filter_map(|kind| join(kind, false)));
-    if ns.new & late & CLONE_NEWCGROUP != 0 {
-        steps.push(step(
-            Op::Unshare {
-                kinds: CLONE_NEWCGROUP,
-            },
-            "/linux/namespaces",
-        ));
-    }
-    let offsets = namespaces::time_offsets(linux, ns)?;
-    if ns.new & CLONE_NEWTIME != 0 {
-        steps.push(step(Op::TimeNamespace { offsets }, "/linux/timeOffsets"));
-    }
-    steps.push(step(
-        Op::Affinity {
-            cpus: Box::new([!0; 16]),
-        },
-        "",
-    ));
-    steps.push(step(Op::Session, ""));
-    Ok(Birth {
-        clone_flags: if staged { 0 } else { flags },
-        stage,
-        steps,
-    })
-}
-
-struct Parts<'a> {
-    spec: &'a Spec,
-    linux: &'a Linux,
-    ns: &'a Namespaces,
-    host: &'a Host,
-    cgroup: &'a libcgroups::Plan,
-    bundle: &'a Path,
-    rootfs: &'a CString,
-    options: &'a Options<'a>,
-    annotations: &'a Annotations,
-}
-
-impl Parts<'_> {
-    /// From the first mount to the moment when the root filesystem is the root.
-    fn root_filesystem(
-        &self,
-        process: &super::Process,
-        trees: &mut Vec<Tree>,
-    ) -> Result<Vec<Step>> {
-        let new = self.ns.new & CLONE_NEWNS != 0;
-        let in_user_ns = self.ns.has(CLONE_NEWUSER);
-        let propagation = propagation(self.linux)?;
-        let mut steps = Vec::new();
-        if new {
-            steps.push(step(
-                Op::Propagation {
-                    flags: propagation.of_all | MS_REC,
-                },
-                "/linux/rootfsPropagation",
-            ));
-            if propagation.of_all == MS_SHARED {
-                steps.push(step(
-                    Op::PrivateParent {
-                        path: self.rootfs.clone(),
-                    },
-                    "/linux/rootfsPropagation",
-                ));
-            }
-        }
-        // From a user namespace, directories of the host that lead to the rootfs may be closed.
-        let tree = (in_user_ns && self.host.privileged).then(|| {
-            trees.push(Tree {
-                path: self.rootfs.clone(),
-                recursive: true,
-                nofollow: true,
-                idmap: None,
-                field: "/root/path".into(),
-            });
-            trees.len() - 1
-        });
-        steps.push(step(
-            Op::AttachRootfs {
-                path: self.rootfs.clone(),
-                tree,
-                private: !new,
-            },
-            "/root/path",
-        ));
-
-        let context = mounts::Context {
-            bundle: self.bundle,
-            linux: self.linux,
-            namespaces: self.ns,
-            host: self.host,
-            cgroup: self.cgroup,
-            context_type: self.annotations.context_type.unwrap_or("context"),
-        };
-        let mounts = mounts::mounts(&self.spec.mounts, &context, trees)?;
-        steps.extend(mounts.steps);
-        steps.extend(devices::devices(self.spec, self.linux, in_user_ns)?);
-        if process.terminal.is_some() {
-            steps.push(step(Op::Console { mount: true }, "/process/terminal"));
-        }
-        if let Some(hooks) = &self.spec.hooks {
-            if !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty() {
-                steps.push(step(Op::Await(Await::Hooks), "/hooks"));
-            }
-            if !hooks.create_container.is_empty() {
-                steps.push(step(
-                    Op::RunHooks(HookPoint::CreateContainer),
-                    "/hooks/createContainer",
-                ));
-            }
-        }
-        if process.cwd.as_bytes() != b"/" {
-            steps.push(step(Op::MakeCwd, "/process/cwd"));
-        }
-        steps.extend(sysctl::sysctls(self.linux, self.ns)?);
-        steps.extend(paths::restricted_paths(self.linux)?);
-        steps.extend(mounts.last);
-        if self.spec.root.as_ref().is_some_and(|r| r.readonly) {
-            steps.push(step(Op::ReadOnlyRoot, "/root/readonly"));
-        }
-        let change = match (new, self.options.no_pivot) {
-            (true, false) => Op::PivotRoot {
-                old_is_shared: propagation.of_all == MS_SHARED,
-            },
-            (true, true) => Op::MoveRoot,
-            (false, _) => Op::Chroot,
-        };
-        steps.push(step(change, ""));
-        if let Some(flags) = propagation.of_root.filter(|_| new) {
-            steps.push(step(
-                Op::RootPropagation { flags },
-                "/linux/rootfsPropagation",
-            ));
-        }
-        Ok(steps)
-    }
-}
-
-struct Propagation {
-    /// Of every mount of the new mount namespace, first thing.
-    of_all: c_ulong,
-    /// Of the container's root, last thing.
-    of_root: Option<c_ulong>,
-}
-
-/// `linux.rootfsPropagation`. Without it mounts of the host still arrive in the container (slave) and none goes back.
-fn propagation(linux: &Linux) -> Result<Propagation> {
-    let Some(word) = &linux.rootfs_propagation else {
-        return Ok(Propagation {
-            of_all: MS_SLAVE,
-            of_root: None,
-        });
-    };
-    let (of_all, of_root) = match word.as_str() {
-        "private" | "rprivate" => (MS_PRIVATE, None),
-        "slave" | "rslave" => (MS_SLAVE, Some(MS_SLAVE)),
-        "shared" | "rshared" => (MS_SHARED, Some(MS_SHARED)),
-        // An unbindable mount could not be taken as the root any more, so that comes last.
-        "unbindable" | "runbindable" => (MS_PRIVATE, Some(MS_UNBINDABLE)),
-        other => {
-            let why = format!("unknown propagation \"{other}\"");
-            return Err(Error::invalid("/linux/rootfsPropagation", why).hint(
-                "it is one of shared, slave, private, unbindable, each also with an r in front",
-            ));
-        }
-    };
-    let recursive = if word.starts_with('r') { MS_REC } else { 0 };
-    Ok(Propagation {
-        of_all,
-        of_root: of_root.map(|f| f | recursive),
-    })
 }

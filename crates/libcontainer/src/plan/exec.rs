@@ -2,8 +2,9 @@
 //!
 //! What it inherits from the container is kept beside the state in a [`Template`], with the seccomp filter compiled: `exec` does not read config.json.
 
+use super::ending::{Ending, ending};
 use super::namespaces::Namespaces;
-use super::process::{self, Ending};
+use super::process;
 use super::{Filter, Op, Plan, Program, Step, c_string, step};
 use crate::error::{Error, Result};
 use crate::spec::{self, Linux, MemoryPolicy, Personality, Spec};
@@ -168,7 +169,7 @@ pub fn plan(
             Error::new(crate::Kind::Failed, "the stored seccomp filter is damaged")
         })?),
     };
-    let (initial_affinity, final_affinity) = process::affinity(&wanted, "")?;
+    let (initial_affinity, final_affinity) = super::scheduling::affinity(&wanted, "")?;
     let final_affinity = final_affinity.unwrap_or([!0; 16]);
 
     let steps = steps(template, &wanted, &process, final_affinity)?;
@@ -241,15 +242,15 @@ fn steps(
         memory_policy: template.memory_policy.clone(),
         ..Linux::default()
     };
-    steps.extend(process::domain(&linux)?);
-    let ending = Ending {
+    steps.extend(super::scheduling::domain(&linux)?);
+    let end = Ending {
         base: "",
         await_start: false,
         start_hooks: false,
         groups_denied: template.groups_denied,
         keep_groups: template.keep_groups,
     };
-    steps.extend(process::ending(wanted, process, &ending)?);
+    steps.extend(ending(wanted, process, &end)?);
     Ok(steps)
 }
 

@@ -6,9 +6,11 @@
 
 pub mod annotations;
 mod assemble;
+mod birth;
 pub mod capabilities;
 mod cgroup_mount;
 pub mod devices;
+mod ending;
 pub mod exec;
 pub mod host;
 mod idmap;
@@ -20,6 +22,8 @@ mod op;
 pub mod options;
 pub mod paths;
 pub mod process;
+mod rootfs;
+pub mod scheduling;
 pub mod sysctl;
 
 pub use assemble::{Options, plan};

@@ -3,7 +3,7 @@
 use super::print;
 use kernel::seccomp as filter;
 use libcontainer::Result;
-use libcontainer::plan::{capabilities, options, process};
+use libcontainer::plan::{capabilities, options, scheduling};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -27,7 +27,7 @@ fn document() -> Value {
             "apparmor": { "enabled": true },
             "selinux": { "enabled": true },
             "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
-            "memoryPolicy": { "modes": process::memory_policy_modes(), "flags": process::memory_policy_flags() },
+            "memoryPolicy": { "modes": scheduling::memory_policy_modes(), "flags": scheduling::memory_policy_flags() },
             "mountExtensions": { "idmap": { "enabled": true } },
             "netDevices": { "enabled": true },
         },
