@@ -82,6 +82,7 @@ pub fn attempt(op: &str, args: &[String]) -> Option<Json> {
             .map(Json::Text)
             .map_err(errno),
         "allocate" => allocate(number(0)),
+        "hold" => hold(number(0)),
         "fork-many" => fork_many(number(0)),
         "links" => Ok(inspect::links(arg(0))),
         "notify" => notify(arg(0)).map(done).map_err(errno),
@@ -242,6 +243,12 @@ fn allocate(mebibytes: usize) -> Result<Json, i32> {
             .map(|b| i64::from(*b))
             .sum(),
     ))
+}
+
+/// Fills memory and keeps it until the end.
+fn hold(mebibytes: usize) -> Result<Json, i32> {
+    let block = vec![1u8; mebibytes << 20].leak();
+    Ok(Json::Int(std::hint::black_box(block).len() as i64))
 }
 
 /// Forks `count` children that wait until they are killed; answers how many came to be, then ends them.

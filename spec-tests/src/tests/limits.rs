@@ -268,7 +268,7 @@ fn written(t: &mut Table) {
 }
 
 /// Whether a non-root cgroup of the hierarchy has such a file.
-fn supported(controller: &str, file: &str) -> bool {
+pub fn supported(controller: &str, file: &str) -> bool {
     let root = if host::is_v2() {
         "/sys/fs/cgroup".to_string()
     } else {

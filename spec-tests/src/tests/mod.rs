@@ -14,6 +14,7 @@ mod engines;
 mod errors;
 mod exec;
 mod exec_process;
+mod fields;
 mod foreground;
 mod hook_order;
 mod hooks;
@@ -35,6 +36,7 @@ mod process;
 mod propagation;
 mod rdt;
 mod reliability;
+mod resources;
 mod rlimits;
 mod rootfs;
 mod run;
@@ -47,6 +49,7 @@ mod start;
 pub mod state;
 mod sysctl;
 mod update;
+mod update_whole;
 mod userns;
 
 use crate::table::Table;
@@ -54,7 +57,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 47] = [
+    let subjects: [fn(&mut Table); 50] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -69,6 +72,7 @@ pub fn all() -> Table {
         userns::add,
         idmap::add,
         annotations::add,
+        fields::add,
         netdev::add,
         mounts::add,
         binds::add,
@@ -84,8 +88,10 @@ pub fn all() -> Table {
         hook_order::add,
         cgroups::add,
         limits::add,
+        resources::add,
         rdt::add,
         update::add,
+        update_whole::add,
         pause::add,
         run::add,
         exec::add,

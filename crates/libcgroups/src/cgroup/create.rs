@@ -251,7 +251,8 @@ pub(super) fn write_error(dir: &RecordedDir, write: &Write, e: Errno) -> Error {
 /// Hands controllers down, level by level, from the root of the tree to the cgroup.
 ///
 /// Costs one read where everything is in place. A level that refuses is passed over: the write that needs the controller then fails and names
-/// its field, and without limits nothing needs to fail. Above a unit all levels are the service manager's.
+/// its field, and without limits nothing needs to fail. Above a unit all levels are the service manager's; there, only what a write needs is
+/// handed down, and only controllers that systemd knows nothing of, and therefore leaves alone.
 fn enable_controllers(
     dir: &RecordedDir,
     writes: &[Write],
@@ -260,13 +261,16 @@ fn enable_controllers(
     let has = list(&dir.join("cgroup.controllers"))?;
     let wanted = |c: &str| has.split_whitespace().any(|h| h == c);
     let core = ["cgroup", "irq"];
-    let needed = writes
+    let needed: Vec<&str> = writes
         .iter()
         .filter_map(|w| w.file.split('.').next())
-        .filter(|c| !core.contains(c));
-    if BASIC.into_iter().all(wanted) && needed.into_iter().all(wanted) {
+        .filter(|c| !core.contains(c))
+        .collect();
+    if BASIC.into_iter().all(wanted) && needed.iter().all(|c| wanted(c)) {
         return Ok(());
     }
+    let foreign = |c: &str| !BASIC.contains(&c) && needed.contains(&c);
+    let any_foreign = needed.iter().any(|c| foreign(c));
     let root = RecordedDir {
         path: String::new(),
         ..dir.clone()
@@ -276,7 +280,8 @@ fn enable_controllers(
     for level in std::iter::once(root.full()).chain(parents(dir)) {
         // How far below this level the cgroup is, compared with how far below its unit.
         let below = ours.as_os_str().len() - level.as_os_str().len();
-        if sub.is_some_and(|sub| below > sub.len()) {
+        let managed = sub.is_some_and(|sub| below > sub.len());
+        if managed && !any_foreign {
             continue;
         }
         let available = list(&level.join("cgroup.controllers"))?;
@@ -287,6 +292,7 @@ fn enable_controllers(
         let missing: Vec<String> = available
             .split_whitespace()
             .filter(|c| !enabled.split_whitespace().any(|e| e == *c))
+            .filter(|c| !managed || foreign(c))
             .map(|c| format!("+{c}"))
             .collect();
         let file = level.join("cgroup.subtree_control");

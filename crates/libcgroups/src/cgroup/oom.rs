@@ -4,11 +4,15 @@ use super::Cgroup;
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::plan::RecordedDir;
+use crate::wait::Backoff;
 use kernel::event::{EventFd, Inotify};
 use kernel::file::{self, CWD, O_RDONLY};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// v1 signals that memory is out, and only then looks for a process to kill and counts it.
+const V1_KILL_TIME: Duration = Duration::from_millis(100);
 
 impl Cgroup {
     /// How many processes the OOM killer has killed; 0 where the kernel does not count (v1 before 4.13) or the cgroup is gone.
@@ -85,20 +89,34 @@ impl OomEvents {
     pub fn wait(&mut self, deadline: Option<Instant>) -> Result<OomEvent> {
         let failed = |e| Error::sys("wait for OOM events", e);
         if !kernel::io::wait_readable(self.fd(), deadline).map_err(failed)? {
-            return Ok(OomEvent::Nothing);
+            return Ok(self.killed().map_or(OomEvent::Nothing, OomEvent::Killed));
         }
-        match &self.source {
-            Source::V1 { event, .. } => event.take().map_err(failed)?,
-            Source::V2(inotify) => inotify.take().map_err(failed)?,
+        let mut backoff = match &self.source {
+            Source::V1 { event, .. } => {
+                event.take().map_err(failed)?;
+                Backoff::until(Instant::now() + V1_KILL_TIME)
+            }
+            Source::V2(inotify) => {
+                inotify.take().map_err(failed)?;
+                Backoff::until(Instant::now())
+            }
         };
+        loop {
+            match self.killed() {
+                Some(n) => return Ok(OomEvent::Killed(n)),
+                None if self.has_ended() => return Ok(OomEvent::Ended),
+                None if backoff.wait() => {}
+                None => return Ok(OomEvent::Pressed),
+            }
+        }
+    }
+
+    /// How many have been killed since this was asked before.
+    fn killed(&mut self) -> Option<u64> {
         let now = oom_kills(&self.dir);
         let killed = now.saturating_sub(self.seen);
         self.seen = now;
-        match killed {
-            0 if self.has_ended() => Ok(OomEvent::Ended),
-            0 => Ok(OomEvent::Pressed),
-            n => Ok(OomEvent::Killed(n)),
-        }
+        (killed > 0).then_some(killed)
     }
 
     fn has_ended(&self) -> bool {

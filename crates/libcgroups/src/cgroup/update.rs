@@ -100,8 +100,7 @@ impl Cgroup {
         Ok(layout)
     }
 
-    /// Adds what v2 needs in order to write one number of a pair: the limit of swap alone depends on that of memory, and `cpu.max` holds
-    /// quota and period.
+    /// Adds the other number of a pair: the limit of swap alone depends on that of memory, and on v2 `cpu.max` holds quota and period.
     fn complete(&self, resources: &Resources) -> Resources {
         let mut r = resources.clone();
         let on_v2 = |controller: &str| {
@@ -109,11 +108,10 @@ impl Cgroup {
                 .v2()
                 .filter(|_| self.record.v1(controller).is_none())
         };
-        if let (Some(m), Some(dir)) = (&mut r.memory, on_v2("memory")) {
+        if let Some(m) = &mut r.memory {
             if m.limit.unwrap_or(0) == 0 && m.swap.is_some_and(|s| s > 0) {
-                m.limit = fs::read(&dir.join("memory.max"))
-                    .ok()
-                    .map(|t| t.trim().parse().unwrap_or(-1));
+                let limit = self.memory_limit().and_then(|n| i64::try_from(n).ok());
+                m.limit = Some(limit.unwrap_or(-1));
             }
         }
         if let (Some(c), Some(dir)) = (&mut r.cpu, on_v2("cpu")) {
