@@ -18,6 +18,7 @@ pub fn add(t: &mut Table) {
     fallbacks(t);
     devices(t);
     large(t);
+    malformed(t);
 }
 
 const BASE: u32 = 200_000;
@@ -211,5 +212,76 @@ fn large(t: &mut Table) {
         )
         .needs(if user { &[Need::Root, Need::UserNamespace] } else { &[Need::Root] })
         .seconds(60);
+    }
+}
+
+/// A sample of what the plan refuses, through the whole program: the error names the field, and nothing is there afterwards.
+fn malformed(t: &mut Table) {
+    for (name, pointer, value) in [
+        ("args", "/process/args", json!([])),
+        ("env", "/process/env/0", json!("no-equals-sign")),
+        (
+            "mapping",
+            "/mounts/0/uidMappings",
+            json!([{"containerID": 0, "hostID": 0, "size": 0}]),
+        ),
+        ("namespace", "/linux/namespaces/0/type", json!("no-such")),
+        (
+            "device",
+            "/linux/devices",
+            json!([{"path": "relative", "type": "c", "major": 1, "minor": 3}]),
+        ),
+        ("net-device", "/linux/netDevices", json!({"a/b": {}})),
+        ("class", "/linux/intelRdt", json!({"closID": "a/b"})),
+        (
+            "schema",
+            "/linux/intelRdt",
+            json!({"schemata": ["no schema"]}),
+        ),
+        ("time", "/linux/timeOffsets", json!({"wall": {"secs": 1}})),
+        (
+            "affinity",
+            "/process/execCPUAffinity",
+            json!({"final": "x"}),
+        ),
+        (
+            "hook",
+            "/hooks",
+            json!({"poststop": [{"path": "relative"}]}),
+        ),
+        (
+            "annotation",
+            "/annotations",
+            json!({"run.oci.hooks.stdout": "relative"}),
+        ),
+    ] {
+        t.add(
+            format!("malformed-{name}"),
+            "config.md#valid-values MUST: an error, which names \
+             the field and leaves nothing behind",
+            move |c| {
+                let (owner, key) = pointer.rsplit_once('/').unwrap_or_default();
+                let place = c.config.pointer_mut(owner);
+                match place {
+                    Some(serde_json::Value::Array(list)) => {
+                        list[key.parse::<usize>()?] = value.clone()
+                    }
+                    Some(place) => place[key] = value.clone(),
+                    None => return crate::check::fail(format!("no {owner}")),
+                }
+                let text = c.create_fails()?.stderr;
+                check!(
+                    text.contains(&format!("config.json: {pointer}")),
+                    "the error is {text:?}"
+                );
+                check_eq!(
+                    fs::read_dir(c.state_dir())?.count(),
+                    0,
+                    "entries of the state directory"
+                );
+                check!(!c.pid_file().exists(), "there is a pid file");
+                Ok(())
+            },
+        );
     }
 }
