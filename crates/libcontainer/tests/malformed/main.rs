@@ -30,8 +30,14 @@ fn decide(document: &Value) -> Result<(), String> {
     let spec = spec::decode(document.to_string().as_bytes()).map_err(|e| e.pointer)?;
     let mut host = Host::probe().expect("the host can be looked at");
     (host.euid, host.egid, host.privileged) = (0, 0, true);
-    let options = Options { id: "malformed", ..Options::default() };
-    let pointer = |e: libcontainer::Error| e.pointer().map_or_else(|| format!("no pointer: {e}"), str::to_owned);
+    let options = Options {
+        id: "malformed",
+        ..Options::default()
+    };
+    let pointer = |e: libcontainer::Error| {
+        e.pointer()
+            .map_or_else(|| format!("no pointer: {e}"), str::to_owned)
+    };
     let plan = plan::plan(&spec, Path::new("/bundle"), &options, &host).map_err(pointer)?;
     if let Some(hooks) = &spec.hooks {
         Hooks::new(hooks, &plan.annotations.hook_output).map_err(pointer)?;
@@ -43,14 +49,19 @@ fn decide(document: &Value) -> Result<(), String> {
 fn valid() -> Value {
     let mut document: Value = serde_json::from_str(EVERY_FIELD).expect("test data is JSON");
     let linux = &mut document["linux"];
-    linux["namespaces"] = json!(["pid", "network", "ipc", "uts", "mount", "user", "time"].map(|t| json!({"type": t})));
+    linux["namespaces"] = json!(
+        ["pid", "network", "ipc", "uts", "mount", "user", "time"].map(|t| json!({"type": t}))
+    );
     linux["personality"]["flags"] = json!([]);
     let resources = std::mem::replace(&mut linux["resources"], json!({}));
     for (name, part) in resources.as_object().expect("resources are an object") {
         document["linux"]["resources"][name] = part.clone();
         if let Err(pointer) = decide(&document) {
             eprintln!("skipped on this host: /linux/resources/{name} ({pointer})");
-            document["linux"]["resources"].as_object_mut().expect("resources are an object").remove(name);
+            document["linux"]["resources"]
+                .as_object_mut()
+                .expect("resources are an object")
+                .remove(name);
         }
     }
     assert_eq!(decide(&document), Ok(()));
@@ -61,7 +72,10 @@ fn valid() -> Value {
 fn matching(document: &Value, pattern: &str) -> Vec<String> {
     let mut found = vec![(String::new(), document)];
     for token in pattern.split('/').skip(1) {
-        found = found.into_iter().flat_map(|(pointer, value)| below(&pointer, value, token)).collect();
+        found = found
+            .into_iter()
+            .flat_map(|(pointer, value)| below(&pointer, value, token))
+            .collect();
     }
     found.into_iter().map(|(pointer, _)| pointer).collect()
 }
@@ -69,9 +83,17 @@ fn matching(document: &Value, pattern: &str) -> Vec<String> {
 fn below<'v>(pointer: &str, value: &'v Value, token: &str) -> Vec<(String, &'v Value)> {
     let at = |key: &str| format!("{pointer}/{}", plan::pointer(key));
     match (value, token) {
-        (Value::Array(items), "*") => items.iter().enumerate().map(|(i, item)| (at(&i.to_string()), item)).collect(),
+        (Value::Array(items), "*") => items
+            .iter()
+            .enumerate()
+            .map(|(i, item)| (at(&i.to_string()), item))
+            .collect(),
         (Value::Object(map), "*") => map.iter().map(|(key, item)| (at(key), item)).collect(),
-        _ => value.get(token).map(|item| (at(token), item)).into_iter().collect(),
+        _ => value
+            .get(token)
+            .map(|item| (at(token), item))
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -84,7 +106,9 @@ fn fields() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 fn with(document: &Value, pointer: &str, value: Value) -> Value {
     let mut changed = document.clone();
-    *changed.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value;
+    *changed
+        .pointer_mut(pointer)
+        .unwrap_or_else(|| panic!("no {pointer}")) = value;
     changed
 }
 
@@ -92,8 +116,12 @@ fn with(document: &Value, pointer: &str, value: Value) -> Value {
 fn tells(found: &str, changed: &str) -> bool {
     let (owner, _) = changed.rsplit_once('/').expect("a pointer has a slash");
     // Or its neighbour, where two must agree.
-    let beside = found.rsplit_once('/').is_some_and(|(other, _)| other == owner);
-    found == changed || found.starts_with(&format!("{changed}/")) || !owner.is_empty() && (found == owner || beside)
+    let beside = found
+        .rsplit_once('/')
+        .is_some_and(|(other, _)| other == owner);
+    found == changed
+        || found.starts_with(&format!("{changed}/"))
+        || !owner.is_empty() && (found == owner || beside)
 }
 
 #[test]
@@ -101,9 +129,14 @@ fn a_nul_byte_is_refused_in_every_text() {
     let document = valid();
     let mut wrong = Vec::new();
     let mut checked = 0;
-    for (pattern, _) in fields().filter(|(pattern, kind)| *kind == "string" && !ANY_TEXT.contains(pattern)) {
+    for (pattern, _) in
+        fields().filter(|(pattern, kind)| *kind == "string" && !ANY_TEXT.contains(pattern))
+    {
         for pointer in matching(&document, pattern) {
-            let text = document.pointer(&pointer).and_then(Value::as_str).unwrap_or_default();
+            let text = document
+                .pointer(&pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             checked += 1;
             match decide(&with(&document, &pointer, json!(format!("{text}\0")))) {
                 Err(found) if tells(&found, &pointer) => {}
@@ -156,8 +189,14 @@ fn a_repeated_element_is_accepted_or_refused_at_its_list() {
     let mut wrong = Vec::new();
     for (pattern, _) in fields().filter(|(_, kind)| *kind == "array") {
         for pointer in matching(&document, pattern) {
-            let mut list = document.pointer(&pointer).and_then(Value::as_array).cloned().unwrap_or_default();
-            let Some(first) = list.first().cloned() else { continue };
+            let mut list = document
+                .pointer(&pointer)
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default();
+            let Some(first) = list.first().cloned() else {
+                continue;
+            };
             list.push(first);
             match decide(&with(&document, &pointer, json!(list))) {
                 Ok(()) if !ONCE.contains(&pattern) => {}
@@ -206,7 +245,11 @@ fn a_word_that_is_none_is_refused_at_its_field() {
         let pointers = matching(&document, pattern);
         assert!(!pointers.is_empty(), "the document has no {pattern}");
         for pointer in pointers {
-            assert_eq!(decide(&with(&document, &pointer, json!("no-such-word"))), Err(pointer.clone()), "{pointer}");
+            assert_eq!(
+                decide(&with(&document, &pointer, json!("no-such-word"))),
+                Err(pointer.clone()),
+                "{pointer}"
+            );
         }
     }
 }
@@ -221,44 +264,152 @@ fn what_one_field_cannot_be() {
         ("/process/user/umask", json!(0o10000), "/process/user/umask"),
         ("/process/user/uid", json!(32000), "/process/user/uid"),
         ("/process/user/gid", json!(32001), "/process/user/gid"),
-        ("/process/user/additionalGids/1", json!(99999), "/process/user/additionalGids/1"),
+        (
+            "/process/user/additionalGids/1",
+            json!(99999),
+            "/process/user/additionalGids/1",
+        ),
         ("/process/oomScoreAdj", json!(1001), "/process/oomScoreAdj"),
         ("/process/oomScoreAdj", json!(-1001), "/process/oomScoreAdj"),
-        ("/process/rlimits/0/soft", json!(1025), "/process/rlimits/0/soft"),
-        ("/process/scheduler/nice", json!(20), "/process/scheduler/nice"),
-        ("/process/scheduler/priority", json!(-1), "/process/scheduler/priority"),
-        ("/process/ioPriority/priority", json!(8), "/process/ioPriority/priority"),
+        (
+            "/process/rlimits/0/soft",
+            json!(1025),
+            "/process/rlimits/0/soft",
+        ),
+        (
+            "/process/scheduler/nice",
+            json!(20),
+            "/process/scheduler/nice",
+        ),
+        (
+            "/process/scheduler/priority",
+            json!(-1),
+            "/process/scheduler/priority",
+        ),
+        (
+            "/process/ioPriority/priority",
+            json!(8),
+            "/process/ioPriority/priority",
+        ),
         ("/root/path", json!(""), "/root/path"),
         ("/hostname", json!("x".repeat(65)), "/hostname"),
         ("/domainname", json!("x".repeat(65)), "/domainname"),
         ("/mounts/0/destination", json!(""), "/mounts/0/destination"),
-        ("/mounts/0/destination", json!("/proc/sys"), "/mounts/0/destination"),
+        (
+            "/mounts/0/destination",
+            json!("/proc/sys"),
+            "/mounts/0/destination",
+        ),
         ("/mounts/0/options/1", json!("size=4k"), "/mounts/0/options"),
-        ("/mounts/0/uidMappings/0/size", json!(0), "/mounts/0/uidMappings/0"),
+        (
+            "/mounts/0/uidMappings/0/size",
+            json!(0),
+            "/mounts/0/uidMappings/0",
+        ),
         ("/mounts/0/gidMappings", json!([]), "/mounts/0/gidMappings"),
-        ("/hooks/prestart/0/timeout", json!(0), "/hooks/prestart/0/timeout"),
+        (
+            "/hooks/prestart/0/timeout",
+            json!(0),
+            "/hooks/prestart/0/timeout",
+        ),
         ("/annotations", json!({"": "x"}), "/annotations/"),
-        ("/linux/uidMappings/0/size", json!(0), "/linux/uidMappings/0"),
+        (
+            "/linux/uidMappings/0/size",
+            json!(0),
+            "/linux/uidMappings/0",
+        ),
         ("/linux/gidMappings", json!([]), "/linux/gidMappings"),
-        ("/linux/sysctl", json!({"vm.swappiness": "1"}), "/linux/sysctl/vm.swappiness"),
-        ("/linux/namespaces/0", json!({"type": "pid", "path": "relative"}), "/linux/namespaces/0/path"),
-        ("/linux/devices/0/major", json!(4096), "/linux/devices/0/major"),
-        ("/linux/devices/0/minor", json!(-1), "/linux/devices/0/minor"),
-        ("/linux/devices/0/fileMode", json!(0o200_000), "/linux/devices/0/fileMode"),
-        ("/linux/netDevices", json!({"eth0": {"name": "x"}, "eth1": {"name": "x"}}), "/linux/netDevices/eth1"),
-        ("/linux/netDevices", json!({"a/b": {}}), "/linux/netDevices/a~1b"),
-        ("/linux/intelRdt/closID", json!("a/b"), "/linux/intelRdt/closID"),
-        ("/linux/intelRdt/memBwSchema", json!("MB"), "/linux/intelRdt/memBwSchema"),
-        ("/linux/memoryPolicy/flags/0", json!("MPOL_F_X"), "/linux/memoryPolicy/flags/0"),
-        ("/linux/personality/flags", json!(["X"]), "/linux/personality/flags"),
-        ("/linux/timeOffsets/boottime/nanosecs", json!(1_000_000_000), "/linux/timeOffsets/boottime/nanosecs"),
-        ("/linux/timeOffsets", json!({"wall": {}}), "/linux/timeOffsets/wall"),
-        ("/linux/seccomp/syscalls/1/args/0/index", json!(6), "/linux/seccomp/syscalls/1/args/0/index"),
-        ("/linux/seccomp/architectures/0", json!("SCMP_ARCH_X"), "/linux/seccomp/architectures/0"),
-        ("/linux/seccomp/flags/0", json!("X"), "/linux/seccomp/flags/0"),
-        ("/linux/seccomp/syscalls/0/action", json!("X"), "/linux/seccomp/syscalls/0/action"),
+        (
+            "/linux/sysctl",
+            json!({"vm.swappiness": "1"}),
+            "/linux/sysctl/vm.swappiness",
+        ),
+        (
+            "/linux/namespaces/0",
+            json!({"type": "pid", "path": "relative"}),
+            "/linux/namespaces/0/path",
+        ),
+        (
+            "/linux/devices/0/major",
+            json!(4096),
+            "/linux/devices/0/major",
+        ),
+        (
+            "/linux/devices/0/minor",
+            json!(-1),
+            "/linux/devices/0/minor",
+        ),
+        (
+            "/linux/devices/0/fileMode",
+            json!(0o200_000),
+            "/linux/devices/0/fileMode",
+        ),
+        (
+            "/linux/netDevices",
+            json!({"eth0": {"name": "x"}, "eth1": {"name": "x"}}),
+            "/linux/netDevices/eth1",
+        ),
+        (
+            "/linux/netDevices",
+            json!({"a/b": {}}),
+            "/linux/netDevices/a~1b",
+        ),
+        (
+            "/linux/intelRdt/closID",
+            json!("a/b"),
+            "/linux/intelRdt/closID",
+        ),
+        (
+            "/linux/intelRdt/memBwSchema",
+            json!("MB"),
+            "/linux/intelRdt/memBwSchema",
+        ),
+        (
+            "/linux/memoryPolicy/flags/0",
+            json!("MPOL_F_X"),
+            "/linux/memoryPolicy/flags/0",
+        ),
+        (
+            "/linux/personality/flags",
+            json!(["X"]),
+            "/linux/personality/flags",
+        ),
+        (
+            "/linux/timeOffsets/boottime/nanosecs",
+            json!(1_000_000_000),
+            "/linux/timeOffsets/boottime/nanosecs",
+        ),
+        (
+            "/linux/timeOffsets",
+            json!({"wall": {}}),
+            "/linux/timeOffsets/wall",
+        ),
+        (
+            "/linux/seccomp/syscalls/1/args/0/index",
+            json!(6),
+            "/linux/seccomp/syscalls/1/args/0/index",
+        ),
+        (
+            "/linux/seccomp/architectures/0",
+            json!("SCMP_ARCH_X"),
+            "/linux/seccomp/architectures/0",
+        ),
+        (
+            "/linux/seccomp/flags/0",
+            json!("X"),
+            "/linux/seccomp/flags/0",
+        ),
+        (
+            "/linux/seccomp/syscalls/0/action",
+            json!("X"),
+            "/linux/seccomp/syscalls/0/action",
+        ),
     ] {
-        assert_eq!(decide(&with(&document, pointer, value.clone())), Err(found.to_owned()), "{pointer} = {value}");
+        assert_eq!(
+            decide(&with(&document, pointer, value.clone())),
+            Err(found.to_owned()),
+            "{pointer} = {value}"
+        );
     }
 }
 
@@ -266,21 +417,36 @@ fn what_one_field_cannot_be() {
 fn fields_that_contradict_each_other() {
     let without = |kind: &str| {
         let mut document = valid();
-        document["linux"]["namespaces"].as_array_mut().expect("a list").retain(|n| n["type"] != kind);
+        document["linux"]["namespaces"]
+            .as_array_mut()
+            .expect("a list")
+            .retain(|n| n["type"] != kind);
         document
     };
     let only = |mut document: Value, keys: &[&str]| {
-        document["linux"].as_object_mut().expect("an object").retain(|key, _| !keys.contains(&key.as_str()));
+        document["linux"]
+            .as_object_mut()
+            .expect("an object")
+            .retain(|key, _| !keys.contains(&key.as_str()));
         document
     };
     // Without a mount namespace, nor the user namespace that needs one.
     let shared = |keys: &[&str]| {
-        let mut document = only(without("mount"), &[keys, &["uidMappings", "gidMappings"]].concat());
-        document["linux"]["namespaces"].as_array_mut().expect("a list").retain(|n| n["type"] != "user");
+        let mut document = only(
+            without("mount"),
+            &[keys, &["uidMappings", "gidMappings"]].concat(),
+        );
+        document["linux"]["namespaces"]
+            .as_array_mut()
+            .expect("a list")
+            .retain(|n| n["type"] != "user");
         document
     };
     let no_hostname = |mut document: Value| {
-        document.as_object_mut().expect("an object").retain(|key, _| key != "hostname");
+        document
+            .as_object_mut()
+            .expect("an object")
+            .retain(|key, _| key != "hostname");
         document
     };
     for (document, found) in [
