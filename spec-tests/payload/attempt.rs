@@ -1,6 +1,7 @@
 //! Things a process may try. Each answers with one JSON line `{"op","ok","errno","value"}` and never fails itself:
 //! whether the kernel should have allowed it is for the suite to say.
 
+use crate::agent;
 use crate::inspect;
 use crate::json::Json;
 use crate::syscall::{self, c, call};
@@ -83,6 +84,7 @@ pub fn attempt(op: &str, args: &[String]) -> Option<Json> {
             .map_err(errno),
         "allocate" => allocate(number(0)),
         "hold" => hold(number(0)),
+        "agent" => agent::serve(number(0)),
         "fork-many" => fork_many(number(0)),
         "links" => Ok(inspect::links(arg(0))),
         "notify" => notify(arg(0)).map(done).map_err(errno),

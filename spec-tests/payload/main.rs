@@ -1,6 +1,7 @@
 //! The program inside the containers that the suite starts: one small static file that reports what it sees and
 //! what it may do. Arguments are commands, separated by `;`, carried out in order.
 
+mod agent;
 mod attempt;
 mod hook;
 mod inspect;

@@ -33,6 +33,12 @@ macro_rules! numbers {
     };
 }
 
+/// mkdir(2), which newer architectures have only as mkdirat.
+#[cfg(target_arch = "x86_64")]
+pub const MKDIR: i64 = 83;
+#[cfg(not(target_arch = "x86_64"))]
+pub const MKDIR: i64 = -2;
+
 // name, x86_64, aarch64
 numbers! {
     IOCTL 16 29
@@ -63,4 +69,6 @@ numbers! {
     SOCKET 41 198
     FCHMODAT 268 53
     FCHOWNAT 260 54
+    MKDIRAT 258 34
+    SETNS 308 268
 }

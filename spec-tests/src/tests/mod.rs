@@ -41,6 +41,7 @@ mod rlimits;
 mod rootfs;
 mod run;
 mod seccomp;
+mod seccomp_agent;
 mod seccomp_notify;
 mod security;
 mod security_process;
@@ -57,7 +58,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 50] = [
+    let subjects: [fn(&mut Table); 51] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -83,6 +84,7 @@ pub fn all() -> Table {
         devices::add,
         seccomp::add,
         seccomp_notify::add,
+        seccomp_agent::add,
         sysctl::add,
         hooks::add,
         hook_order::add,
