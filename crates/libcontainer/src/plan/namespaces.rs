@@ -232,8 +232,10 @@ pub fn time_offsets(linux: &Linux, namespaces: &Namespaces) -> Result<Option<CSt
     for (clock, offset) in &linux.time_offsets {
         if !matches!(clock.as_str(), "monotonic" | "boottime") {
             let why = format!("unknown clock \"{clock}\"");
-            return Err(Error::invalid(format!("{FIELD}/{clock}"), why)
-                .hint("the clocks are monotonic and boottime"));
+            return Err(
+                Error::invalid(format!("{FIELD}/{}", super::pointer(clock)), why)
+                    .hint("the clocks are monotonic and boottime"),
+            );
         }
         if offset.nanosecs >= 1_000_000_000 {
             return Err(Error::invalid(

@@ -54,6 +54,7 @@ use Effect::{
     RecursiveTime, Remount, Set, SourceNofollow, TargetNofollow,
 };
 
+// Of the filesystem, not of the mount, are async, dirsync, mand and sync: with an r in front they mean the same (crun has these words).
 #[rustfmt::skip]
 static WORDS: &[(&str, Effect)] = &[
     ("async", Clear(m::MS_SYNCHRONOUS)),
@@ -82,17 +83,21 @@ static WORDS: &[(&str, Effect)] = &[
     ("nosuid", Set(m::MS_NOSUID)),
     ("nosymfollow", Set(m::MS_NOSYMFOLLOW)),
     ("private", Propagation(m::MS_PRIVATE, false)),
+    ("rasync", Clear(m::MS_SYNCHRONOUS)),
     ("ratime", RecursiveTime(m::MOUNT_ATTR_RELATIME)),
     ("rbind", Bind(true)),
     ("rdev", RecursiveClear(m::MOUNT_ATTR_NODEV)),
     ("rdiratime", RecursiveClear(m::MOUNT_ATTR_NODIRATIME)),
+    ("rdirsync", Set(m::MS_DIRSYNC)),
     ("relatime", Set(m::MS_RELATIME)),
     ("remount", Remount),
     ("rexec", RecursiveClear(m::MOUNT_ATTR_NOEXEC)),
+    ("rmand", Set(m::MS_MANDLOCK)),
     ("rnoatime", RecursiveTime(m::MOUNT_ATTR_NOATIME)),
     ("rnodev", RecursiveSet(m::MOUNT_ATTR_NODEV)),
     ("rnodiratime", RecursiveSet(m::MOUNT_ATTR_NODIRATIME)),
     ("rnoexec", RecursiveSet(m::MOUNT_ATTR_NOEXEC)),
+    ("rnomand", Clear(m::MS_MANDLOCK)),
     ("rnorelatime", RecursiveTime(m::MOUNT_ATTR_RELATIME)),
     ("rnostrictatime", RecursiveTime(m::MOUNT_ATTR_RELATIME)),
     ("rnosuid", RecursiveSet(m::MOUNT_ATTR_NOSUID)),
@@ -107,6 +112,7 @@ static WORDS: &[(&str, Effect)] = &[
     ("rstrictatime", RecursiveTime(m::MOUNT_ATTR_STRICTATIME)),
     ("rsuid", RecursiveClear(m::MOUNT_ATTR_NOSUID)),
     ("rsymfollow", RecursiveClear(m::MOUNT_ATTR_NOSYMFOLLOW)),
+    ("rsync", Set(m::MS_SYNCHRONOUS)),
     ("runbindable", Propagation(m::MS_UNBINDABLE, true)),
     ("rw", Clear(m::MS_RDONLY)),
     ("shared", Propagation(m::MS_SHARED, false)),
@@ -282,7 +288,7 @@ mod tests {
             noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime relatime \
             remount rexec rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro rprivate rrelatime \
             rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave strictatime suid symfollow sync \
-            tmpcopyup unbindable";
+            tmpcopyup unbindable rasync rdirsync rmand rnomand rsync";
         for word in must.split_whitespace() {
             assert!(options(&[word]).data.is_empty(), "{word}");
         }
