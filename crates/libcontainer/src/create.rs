@@ -185,7 +185,11 @@ fn add_notify_socket(spec: &mut Spec, options: &Options<'_>) {
 pub fn create(options: &Options<'_>) -> Result<Created> {
     let (spec, plan, bundle) = decide(options)?;
     let hooks = match &spec.hooks {
-        Some(hooks) => Hooks::new(hooks, &plan.annotations.hook_output)?,
+        Some(hooks) => Hooks::new(
+            hooks,
+            &bundle.to_string_lossy(),
+            &plan.annotations.hook_output,
+        )?,
         None => Hooks::default(),
     };
     let template = Template::new(&spec, &plan, options.no_new_keyring)?;

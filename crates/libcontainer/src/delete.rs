@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 ///
 /// # Errors
 /// [`Kind::WrongState`] for one that runs, without `force`; [`Kind::NotFound`].
-pub fn delete(root: &Path, id: &str, force: bool) -> Result<()> {
+pub fn delete(root: &Path, id: &str, force: bool) -> Result<Vec<String>> {
     let dir = StateDir::open(root, id)?;
     if force {
         // An exec, a start or a hook that hangs keeps the lock; most end with the container's process.
@@ -124,14 +124,15 @@ impl Container {
 /// Takes away the traces of a container whose process has ended: cgroup, mounts on the host, state. Then runs the poststop hooks.
 ///
 /// # Errors
-/// What could not be taken away. The state stays then, so that it can be tried again.
+/// What could not be taken away. The state stays then, so that it can be tried again. Hooks that failed are only told: the container is gone whatever
+/// they say.
 pub fn clean_up(
     dir: StateDir,
     record: &Record,
     cgroup: Option<&Cgroup>,
     hooks: &Hooks,
     state: &StateDocument,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     if let Some(cgroup) = cgroup {
         cgroup
             .destroy(Instant::now() + CGROUP_TIME)
@@ -145,12 +146,12 @@ pub fn clean_up(
     }
     dir.remove()?;
     let parts = state.hook_parts();
-    // The container is gone whatever a hook says: that is a matter for a warning, which the caller writes.
-    let _ = crate::hooks::run_each(
+    let failed = crate::hooks::run_each(
         hooks.at(HookPoint::Poststop),
         crate::hooks::State::without_pid(&parts),
     );
-    Ok(())
+    let sentence = |e: crate::hooks::HookError| e.into_error(HookPoint::Poststop).to_string();
+    Ok(failed.into_iter().map(sentence).collect())
 }
 
 /// Takes the rootfs mount away from the runtime's own mount namespace, with all that is mounted below.

@@ -25,6 +25,8 @@ pub struct Hook {
     argv: StringArray,
     envp: StringArray,
     timeout: Option<Duration>,
+    /// Its working directory.
+    cwd: CString,
     /// Where its standard output and error go, instead of into the text of an error.
     outputs: [Option<Rc<OwnedFd>>; 2],
 }
@@ -40,7 +42,7 @@ impl Hooks {
     ///
     /// # Errors
     /// A path that is not absolute, a timeout that is not positive, a string with a NUL byte; an output file that cannot be opened.
-    pub fn new(spec: &spec::Hooks, outputs: &[Option<PathBuf>; 2]) -> Result<Hooks> {
+    pub fn new(spec: &spec::Hooks, bundle: &str, outputs: &[Option<PathBuf>; 2]) -> Result<Hooks> {
         let mut hooks = Hooks::default();
         let outputs = [
             open_output(outputs[0].as_deref(), "stdout")?,
@@ -55,10 +57,15 @@ impl Hooks {
             (HookPoint::Poststop, &spec.poststop),
         ];
         for (point, list) in all {
-            let prepared = list
-                .iter()
-                .enumerate()
-                .map(|(i, h)| prepare(h, &format!("/hooks/{}/{i}", point.name()), &outputs));
+            let prepared = list.iter().enumerate().map(|(i, h)| {
+                // In the container there is no bundle.
+                let cwd = if point == HookPoint::StartContainer {
+                    "/"
+                } else {
+                    bundle
+                };
+                prepare(h, &format!("/hooks/{}/{i}", point.name()), cwd, &outputs)
+            });
             hooks.lists[point as usize] = prepared.collect::<Result<_>>()?;
         }
         Ok(hooks)
@@ -97,7 +104,12 @@ fn open_output(path: Option<&Path>, stream: &str) -> Result<Option<Rc<OwnedFd>>>
         .map_err(|e| Error::os(format!("open {}", path.display()), e).field(field))
 }
 
-fn prepare(hook: &spec::Hook, field: &str, outputs: &[Option<Rc<OwnedFd>>; 2]) -> Result<Hook> {
+fn prepare(
+    hook: &spec::Hook,
+    field: &str,
+    cwd: &str,
+    outputs: &[Option<Rc<OwnedFd>>; 2],
+) -> Result<Hook> {
     use crate::plan::c_string;
     if !hook.path.starts_with('/') {
         return Err(Error::invalid(
@@ -131,6 +143,7 @@ fn prepare(hook: &spec::Hook, field: &str, outputs: &[Option<Rc<OwnedFd>>; 2]) -
         argv: StringArray::new(args, 0),
         envp: StringArray::new(list(&hook.env, "env")?, 0),
         timeout,
+        cwd: c_string(cwd, || field.into())?,
         outputs: outputs.clone(),
     })
 }
@@ -324,6 +337,9 @@ fn become_hook(hook: &Hook, pipes: [&OwnedFd; 3]) {
     }
     process::default_signals(u32::MAX >> 1);
     let _ = process::set_signal_mask(SignalSet::empty());
+    if kernel::file::chdir(&hook.cwd).is_err() {
+        let _ = kernel::file::chdir(c"/");
+    }
     let _ = io::close_from(3);
     let errno = kernel::exec::execve(&hook.path, &hook.argv, &hook.envp);
     let mut text = Text::<OUTPUT>::new();
@@ -393,6 +409,7 @@ mod tests {
                 timeout,
             },
             "/hooks/x/0",
+            "/",
             &[None, None],
         )
         .unwrap()
@@ -495,7 +512,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                prepare(&h, "/h", &[None, None]).unwrap_err().pointer(),
+                prepare(&h, "/h", "/", &[None, None]).unwrap_err().pointer(),
                 Some(field)
             );
         }

@@ -212,6 +212,7 @@ impl Container {
         };
         Hooks::new(
             hooks,
+            &self.record.bundle,
             &crate::plan::annotations::annotations(&self.record.annotations)?.hook_output,
         )
     }

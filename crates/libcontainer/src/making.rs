@@ -346,7 +346,7 @@ impl Making {
             &state,
         );
         match left {
-            Ok(()) => error,
+            Ok(_) => error,
             Err(more) => error.hint(format!("and then: {more}")),
         }
     }

@@ -47,7 +47,11 @@ fn relay(created: &Created, options: &Options<'_>) -> Result<Option<Relay>> {
 ///
 /// # Errors
 /// As [`detached`]. An exit code of the process is no error.
-pub fn foreground(options: &Options<'_>, keep: bool, warn: impl FnOnce(&[String])) -> Result<Exit> {
+pub fn foreground(
+    options: &Options<'_>,
+    keep: bool,
+    mut warn: impl FnMut(&[String]),
+) -> Result<Exit> {
     let signals: OwnedFd = foreground::hold_signals()?;
     let mut created = create(options)?;
     warn(&created.warnings);
@@ -59,7 +63,7 @@ pub fn foreground(options: &Options<'_>, keep: bool, warn: impl FnOnce(&[String]
         // Somebody may be deleting it at this moment, or have done so.
         created.dir.lock(true, Instant::now() + LOCK_TIME)?;
         if !created.dir.is_gone()? {
-            remove(created)?;
+            warn(&remove(created)?);
         }
     }
     Ok(exit)
@@ -74,7 +78,7 @@ fn start(created: Created) -> Result<Created> {
         Err(e) => {
             created.process.kill();
             match remove(created) {
-                Ok(()) => Err(e),
+                Ok(_) => Err(e),
                 Err(more) => Err(e.hint(format!("and then: {more}"))),
             }
         }
@@ -114,7 +118,7 @@ fn document(created: &Created, status: &str) -> StateDocument {
     )
 }
 
-fn remove(created: Created) -> Result<()> {
+fn remove(created: Created) -> Result<Vec<String>> {
     let state = document(&created, "stopped");
     let cgroup = Cgroup::open(&created.record.cgroup);
     clean_up(

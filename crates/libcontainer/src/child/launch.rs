@@ -7,7 +7,6 @@ use kernel::file::{self, CWD};
 use kernel::process::{self, SignalSet};
 use kernel::{Errno, exec, io};
 use std::ffi::CStr;
-use std::os::fd::AsFd;
 
 const X_OK: i32 = 1;
 
@@ -128,12 +127,9 @@ impl Child<'_> {
         process::default_signals(self.facts.ignored_signals);
         process::set_signal_mask(SignalSet::empty()).calling("rt_sigprocmask")?;
         let number = 3 + self.given.program.process.preserve_fds as i32;
-        let report = match &self.answer_to {
-            Some(socket) => socket.as_fd(),
-            None => self.given.sync,
-        };
-        self.report = io::keep_only(report, number).calling("close_range")?;
-        sync::executing(self.report).calling("sendmsg")
+        let last = io::keep_only(self.report(), number).calling("close_range")?;
+        self.last = Some(last);
+        sync::executing(last).calling("sendmsg")
     }
 
     pub(super) fn seccomp(&mut self) -> Done {
@@ -144,7 +140,7 @@ impl Child<'_> {
             .calling("seccomp")?;
         if let Some(listener) = listener {
             use std::os::fd::AsRawFd;
-            sync::listener(self.report, listener.as_raw_fd()).calling("write")?;
+            sync::listener(self.report(), listener.as_raw_fd()).calling("write")?;
             // The parent has it when it answers.
             self.await_go()?;
         }

@@ -90,9 +90,10 @@ impl Drop for Brief {
 struct Child<'a> {
     given: Inheritance<'a>,
     /// Where failures go: the pair, later the one who asked for the start.
-    report: BorrowedFd<'a>,
-    /// Keeps `report` open when `start` sent it.
+    /// Where `start` wants to hear how it goes.
     answer_to: Option<OwnedFd>,
+    /// The one descriptor of the runtime that is left before execve.
+    last: Option<BorrowedFd<'static>>,
     facts: Facts,
     root: Option<Root>,
     /// The directory that devices and links are made in, kept while the steps stay in it.
@@ -120,7 +121,7 @@ pub fn run(given: Inheritance<'_>) -> ! {
     }
     process::umask(0);
     let mut child = Child {
-        report: given.sync,
+        last: None,
         answer_to: None,
         facts: Facts::default(),
         root: None,
@@ -145,7 +146,7 @@ impl<'a> Child<'a> {
     fn walk(&mut self, steps: &'a [Step], base: u32) -> ! {
         for (i, step) in steps.iter().enumerate() {
             if let Err(fault) = self.perform(&step.op) {
-                let _ = sync::failed(self.report, base | i as u32, &fault);
+                let _ = sync::failed(self.report(), base | i as u32, &fault);
                 process::exit(1);
             }
         }
@@ -279,6 +280,15 @@ impl<'a> Child<'a> {
         self.root
             .as_ref()
             .ok_or(Fault::new("root filesystem", Errno::ENOENT))
+    }
+
+    /// Where failures go: the pair, later the one who asked for the start.
+    fn report(&self) -> BorrowedFd<'_> {
+        match (self.last, &self.answer_to) {
+            (Some(last), _) => last,
+            (None, Some(socket)) => socket.as_fd(),
+            (None, None) => self.given.sync,
+        }
     }
 
     fn run_hooks(&mut self, point: HookPoint) -> Done {

@@ -51,7 +51,8 @@ pub fn birth(
     let mut steps = Vec::new();
     if staged {
         stage.extend(tasks);
-        stage.extend(others().filter_map(|kind| join(kind, true)));
+        let early = others().chain([CLONE_NEWPID]);
+        stage.extend(early.filter_map(|kind| join(kind, true)));
         if let Some(user) = join(CLONE_NEWUSER, false) {
             stage.push(user);
             stage.push(step(Op::BecomeRoot, "/linux/namespaces"));

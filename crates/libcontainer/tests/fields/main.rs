@@ -16,7 +16,11 @@ fn project() -> PathBuf {
 /// The cells of the rows of all tables: those whose first cell is in backquotes.
 fn rows() -> Vec<Vec<&'static str>> {
     let cells = |line: &'static str| line.trim_matches('|').split('|').map(str::trim).collect();
-    TABLE.lines().filter(|l| l.starts_with("| `")).map(cells).collect()
+    TABLE
+        .lines()
+        .filter(|l| l.starts_with("| `"))
+        .map(cells)
+        .collect()
 }
 
 /// What stands in backquotes.
@@ -27,7 +31,10 @@ fn quoted(cell: &str) -> impl Iterator<Item = &str> {
 /// The text of all sources below a folder.
 fn sources(folder: &Path) -> String {
     let mut text = String::new();
-    for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())).flatten() {
+    for entry in fs::read_dir(folder)
+        .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
+        .flatten()
+    {
         let path = entry.path();
         if path.is_dir() {
             text += &sources(&path);
@@ -40,17 +47,32 @@ fn sources(folder: &Path) -> String {
 
 #[test]
 fn every_field_has_its_row() {
-    let fields: BTreeSet<&str> = FIELDS.lines().filter(|l| l.starts_with('/')).filter_map(|l| l.split(' ').next()).collect();
+    let fields: BTreeSet<&str> = FIELDS
+        .lines()
+        .filter(|l| l.starts_with('/'))
+        .filter_map(|l| l.split(' ').next())
+        .collect();
     let mut listed = BTreeSet::new();
     for row in rows() {
         let name = quoted(row[0]).next().expect("a row has a name");
         if name.starts_with('/') {
             assert!(listed.insert(name), "{name} has two rows");
-            assert!(row.len() == 4 && row.iter().all(|cell| !cell.is_empty()), "the row of {name} is not complete");
+            assert!(
+                row.len() == 4 && row.iter().all(|cell| !cell.is_empty()),
+                "the row of {name} is not complete"
+            );
         }
     }
-    assert_eq!(fields.difference(&listed).collect::<Vec<_>>(), Vec::<&&str>::new(), "fields without a row");
-    assert_eq!(listed.difference(&fields).collect::<Vec<_>>(), Vec::<&&str>::new(), "rows without a field");
+    assert_eq!(
+        fields.difference(&listed).collect::<Vec<_>>(),
+        Vec::<&&str>::new(),
+        "fields without a row"
+    );
+    assert_eq!(
+        listed.difference(&fields).collect::<Vec<_>>(),
+        Vec::<&&str>::new(),
+        "rows without a field"
+    );
 }
 
 #[test]
@@ -71,8 +93,11 @@ fn every_test_exists() {
     for row in rows() {
         for test in quoted(row.last().expect("a row has cells")) {
             let there = match test.split_once("::") {
-                Some((krate, function)) => sources(&project().join("crates").join(krate)).contains(&format!("fn {function}()")),
-                None => test.split_once('/').is_some_and(|(group, name)| suite.has(group, name)),
+                Some((krate, function)) => sources(&project().join("crates").join(krate))
+                    .contains(&format!("fn {function}()")),
+                None => test
+                    .split_once('/')
+                    .is_some_and(|(group, name)| suite.has(group, name)),
             };
             if !there {
                 missing.push(format!("{}: {test}", row[0]));
@@ -92,22 +117,40 @@ struct Suite {
 
 fn suite() -> Suite {
     let text = sources(&project().join("spec-tests/src/tests"));
-    let first = |call: &str| text.split(call).skip(1).filter_map(|code| code.split('"').nth(1)).map(str::to_owned).collect::<Vec<_>>();
-    let names = text.lines().flat_map(|line| line.split('"').skip(1).step_by(2));
+    let first = |call: &str| {
+        text.split(call)
+            .skip(1)
+            .filter_map(|code| code.split('"').nth(1))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let names = text
+        .lines()
+        .flat_map(|line| line.split('"').skip(1).step_by(2));
     Suite {
         groups: first(".group(").into_iter().collect(),
-        names: names.map(|name| name.to_lowercase().replace('_', "-")).collect(),
+        names: names
+            .map(|name| name.to_lowercase().replace('_', "-"))
+            .collect(),
         // A pattern of nothing but a variable would match everything.
-        patterns: first(".add(").into_iter().filter(|p| p.contains('{') && !(p.starts_with('{') && p.ends_with('}'))).collect(),
+        patterns: first(".add(")
+            .into_iter()
+            .filter(|p| p.contains('{') && !(p.starts_with('{') && p.ends_with('}')))
+            .collect(),
     }
 }
 
 impl Suite {
     fn has(&self, group: &str, name: &str) -> bool {
         let made = |pattern: &String| match (pattern.split_once('{'), pattern.rsplit_once('}')) {
-            (Some((start, _)), Some((_, end))) => name.len() > start.len() + end.len() && name.starts_with(start) && name.ends_with(end),
+            (Some((start, _)), Some((_, end))) => {
+                name.len() > start.len() + end.len()
+                    && name.starts_with(start)
+                    && name.ends_with(end)
+            }
             _ => false,
         };
-        self.groups.contains(group) && (self.names.contains(&name.replace('_', "-")) || self.patterns.iter().any(made))
+        self.groups.contains(group)
+            && (self.names.contains(&name.replace('_', "-")) || self.patterns.iter().any(made))
     }
 }

@@ -40,7 +40,7 @@ fn decide(document: &Value) -> Result<(), String> {
     };
     let plan = plan::plan(&spec, Path::new("/bundle"), &options, &host).map_err(pointer)?;
     if let Some(hooks) = &spec.hooks {
-        Hooks::new(hooks, &plan.annotations.hook_output).map_err(pointer)?;
+        Hooks::new(hooks, "/bundle", &plan.annotations.hook_output).map_err(pointer)?;
     }
     Ok(())
 }

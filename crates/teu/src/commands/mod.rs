@@ -34,7 +34,7 @@ pub fn run(invocation: &Invocation, log: &mut Log) -> Outcome {
         Command::Start { id } => start::run(global, id),
         Command::State { id } => state::run(global, id),
         Command::Kill(c) => kill::run(global, c),
-        Command::Delete(c) => delete::run(global, c),
+        Command::Delete(c) => delete::run(global, c, log),
         Command::Exec(c) => exec::run(global, c, log),
         Command::List(c) => list::run(global, c),
         Command::Ps(c) => ps::run(global, c),
