@@ -4,7 +4,7 @@ use crate::console::{ConsoleTarget, send_fd};
 use crate::error::{During, Error, Kind, Result, from_cgroups};
 use crate::hooks::Hooks;
 use crate::lifecycle::{Container, Status};
-use crate::making::{oom_score_adj, raise_limit};
+use crate::making::raise_limit;
 use crate::plan::exec::{ExecPlan, Template};
 use crate::spawn::{self, Setup, Spawned};
 use crate::sync::Message;
@@ -95,10 +95,7 @@ pub fn exec(
     let raises = |(resource, limit): &(u32, process::Limit)| {
         process::prlimit(0, *resource, None).is_ok_and(|own| limit.hard > own.hard)
     };
-    if container.record.intel_rdt.is_some()
-        || plan.oom_score_adj.is_some()
-        || plan.program.process.rlimits.iter().any(raises)
-    {
+    if container.record.intel_rdt.is_some() || plan.program.process.rlimits.iter().any(raises) {
         plan.wait();
     }
     let pid_file = options
@@ -242,9 +239,6 @@ fn serve(
 fn welcome(container: &Container, pid: i32, plan: &ExecPlan) -> Result<()> {
     if let Some(groups) = &container.record.intel_rdt {
         groups.enter(pid)?;
-    }
-    if let Some(value) = plan.oom_score_adj {
-        oom_score_adj(pid, value)?;
     }
     for (i, (resource, limit)) in plan.program.process.rlimits.iter().enumerate() {
         raise_limit(pid, *resource, *limit).map_err(|e| e.field(format!("/rlimits/{i}")))?;

@@ -353,7 +353,7 @@ impl Making {
 }
 
 /// Writes the score by which the kernel chooses whom to kill when memory runs out (proc_pid_oom_score_adj(5)).
-pub fn oom_score_adj(pid: i32, value: i64) -> Result<()> {
+fn oom_score_adj(pid: i32, value: i64) -> Result<()> {
     let path = format!("/proc/{pid}/oom_score_adj");
     let c_path = plan::c_string(&path, String::new)?;
     let result = file::openat(CWD, &c_path, file::O_WRONLY, 0)

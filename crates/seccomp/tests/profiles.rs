@@ -220,8 +220,12 @@ fn actions_carry_their_errno() {
 #[test]
 fn calls_newer_than_the_profile_do_not_exist() {
     let json = |action: &str, archs: &str| {
+        let errno = match action {
+            "SCMP_ACT_ERRNO" | "SCMP_ACT_TRACE" => r#""defaultErrnoRet":1,"#,
+            _ => "",
+        };
         program(&format!(
-            r#"{{"defaultAction":"{action}","defaultErrnoRet":1,"architectures":[{archs}],"syscalls":[
+            r#"{{"defaultAction":"{action}",{errno}"architectures":[{archs}],"syscalls":[
                 {{"names":["faccessat2"],"action":"SCMP_ACT_ALLOW"}},
                 {{"names":["mount_setattr"],"action":"SCMP_ACT_ERRNO","errnoRet":1}}]}}"#
         ))

@@ -164,6 +164,7 @@ impl<'a> Child<'a> {
             Op::TimeNamespace { offsets } => namespaces::time_namespace(offsets.as_deref()),
             Op::Affinity { cpus } => namespaces::affinity(cpus),
             Op::Spawn { flags } => self.spawn(*flags),
+            Op::OomScoreAdj { value } => namespaces::oom_score_adj(value),
             Op::Session => process::setsid().calling("setsid"),
             Op::Keyring { name } => namespaces::keyring(name),
             Op::LoopbackUp => kernel::net::loopback_up().calling("ioctl SIOCSIFFLAGS lo"),

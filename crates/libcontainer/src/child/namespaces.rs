@@ -91,6 +91,19 @@ pub(super) fn time_namespace(offsets: Option<&CStr>) -> Done {
     process::setns(namespace.as_fd(), CLONE_NEWTIME).calling("setns")
 }
 
+/// While the process is still outside, and its own: who may not be looked into may not write to its own files in /proc either (proc(5), "dumpable").
+pub(super) fn oom_score_adj(value: &CStr) -> Done {
+    let _ = process::set_dumpable(true);
+    let written = file::openat(CWD, c"/proc/self/oom_score_adj", O_WRONLY, 0)
+        .and_then(|file| io::write_all(file.as_fd(), value.to_bytes()));
+    let _ = process::set_dumpable(false);
+    match written {
+        // Lowering it takes CAP_SYS_RESOURCE of the host.
+        Err(Errno::EACCES | Errno::EPERM) if cred::euid() != 0 => Ok(()),
+        other => other.calling("write /proc/self/oom_score_adj"),
+    }
+}
+
 /// Where the cpuset leaves no such CPU, the affinity stays as it is: the reset is a courtesy to containers.
 pub(super) fn affinity(cpus: &sched::CpuSet) -> Done {
     match sched::set_affinity(0, cpus) {

@@ -52,7 +52,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
     let ns = namespaces::namespaces(linux)?;
     namespaces::check_needs(spec, linux, &ns)?;
     let id_maps = namespaces::id_maps(linux, &ns, host)?;
-    check_user(wanted, linux, &ns)?;
+    check_user(wanted, linux, &ns, annotations.keep_groups)?;
 
     let mut warnings = Vec::new();
     let cgroup = cgroup(spec, linux, &ns, options, host, &annotations)?;
@@ -193,7 +193,7 @@ fn oom_score_adj(p: &spec::Process) -> Result<Option<i64>> {
     }
 }
 
-fn check_user(p: &spec::Process, linux: &Linux, ns: &Namespaces) -> Result<()> {
+fn check_user(p: &spec::Process, linux: &Linux, ns: &Namespaces, keep_groups: bool) -> Result<()> {
     if ns.new & CLONE_NEWUSER == 0 {
         return Ok(());
     }
@@ -207,6 +207,9 @@ fn check_user(p: &spec::Process, linux: &Linux, ns: &Namespaces) -> Result<()> {
     check(&linux.uid_mappings, p.user.uid, "/process/user/uid".into())?;
     check(&linux.gid_mappings, p.user.gid, "/process/user/gid".into())?;
     let mut groups = p.user.additional_gids.iter().enumerate();
+    if keep_groups {
+        return Ok(());
+    }
     groups.try_for_each(|(i, gid)| {
         check(
             &linux.gid_mappings,

@@ -128,8 +128,6 @@ pub struct ExecPlan {
     pub program: Program,
     /// CPUs of the runtime itself while it puts the process into the cgroup (`execCPUAffinity.initial`).
     pub initial_affinity: Option<CpuSet>,
-    /// Value for oom_score_adj.
-    pub oom_score_adj: Option<i64>,
     /// What was tolerated.
     pub warnings: Vec<String>,
     /// The process waits for [`super::Await::Welcome`].
@@ -173,7 +171,12 @@ pub fn plan(
     let final_affinity = final_affinity.unwrap_or([!0; 16]);
 
     let steps = steps(template, &wanted, &process, final_affinity)?;
-    let mut stage = vec![step(Op::JoinCgroup, "")];
+    let mut stage = Vec::new();
+    if let Some(value) = wanted.oom_score_adj {
+        let value = c_string(&value.to_string(), String::new)?;
+        stage.push(step(Op::OomScoreAdj { value }, "/oomScoreAdj"));
+    }
+    stage.push(step(Op::JoinCgroup, ""));
     if template.kinds != 0 {
         stage.push(step(
             Op::JoinProcess {
@@ -205,7 +208,6 @@ pub fn plan(
     Ok(ExecPlan {
         program,
         initial_affinity,
-        oom_score_adj: wanted.oom_score_adj,
         warnings,
         waits: false,
     })

@@ -151,6 +151,8 @@ pub enum Op {
     Affinity { cpus: Box<kernel::sched::CpuSet> },
     /// Ends the stage process with the birth of the real one.
     Spawn { flags: i32 },
+    /// Sets the score by which the kernel chooses whom to kill when memory runs out.
+    OomScoreAdj { value: CString },
     /// Leads a new session.
     Session,
     /// Joins a fresh session keyring.
@@ -310,6 +312,7 @@ impl fmt::Display for Op {
                 "clone the process with new namespaces ({})",
                 names(*flags)
             ),
+            Op::OomScoreAdj { value } => write!(f, "set oom_score_adj to {}", Shown(value)),
             Op::Session => f.write_str("lead a new session"),
             Op::Keyring { name } => write!(f, "join session keyring {}", Shown(name)),
             Op::LoopbackUp => f.write_str("bring the loopback device up"),

@@ -54,7 +54,7 @@ pub fn run(global: &Global, command: &Exec, log: &mut Log) -> Result<i32> {
     match signals {
         None => Ok(0),
         Some(signals) => {
-            log.write_warnings();
+            log.write_warnings_aside();
             let terminal = running.terminal.take();
             Ok(foreground::stay(&running.process.child, terminal, &signals, None)?.status())
         }

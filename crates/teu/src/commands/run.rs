@@ -41,7 +41,7 @@ pub fn run(global: &Global, command: &Run, log: &mut Log) -> Result<i32> {
     };
     let exit = libcontainer::run::foreground(&options, command.keep, |warnings| {
         log.warn(warnings);
-        log.write_warnings();
+        log.write_warnings_aside();
     })?;
     Ok(exit.status())
 }
