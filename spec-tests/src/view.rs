@@ -22,6 +22,15 @@ pub enum View {
 }
 
 impl View {
+    /// What reports call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            View::Host => "as on the machine",
+            View::V1 => "v1",
+            View::V2 => "v2",
+        }
+    }
+
     /// Parses `host`, `v1` or `v2`.
     pub fn parse(text: &str) -> Result<View, String> {
         match text {

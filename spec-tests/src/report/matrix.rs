@@ -1,6 +1,7 @@
 //! The conformance matrix: requirement by requirement, runtime beside runtime.
 
 use super::Report;
+use crate::runtime::Runtime;
 use crate::schedule::Verdict;
 use std::fmt::Write;
 
@@ -48,20 +49,44 @@ pub fn text(report: &Report<'_>) -> String {
     out
 }
 
+const LEGEND: &str = "
+A requirement names the document and section of the OCI runtime specification it is taken from; `engines:` marks what
+container engines rely on beyond it. *Since* names the version that brought a feature, for runtimes that are older.
+In brackets stands why a test is right although runtimes at hand fail it. A test is skipped where the machine lacks
+what it needs: the version 2 view of a machine with version 1 controllers has no controllers at all.
+";
+
+/// What the runtime says of itself, without its name.
+fn version(runtime: &Runtime) -> String {
+    let output = std::process::Command::new(&runtime.path)
+        .arg("--version")
+        .output();
+    let text = output
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    let first = text.lines().next().unwrap_or_default();
+    first.rsplit(' ').next().unwrap_or_default().to_string()
+}
+
 /// For docs: every requirement, grouped, with a table of sums first.
 pub fn markdown(report: &Report<'_>) -> String {
     let mut out = String::from(
         "# Conformance\n\nWritten by the conformance suite; every cell is the result of a test run.\n\n",
     );
-    out.push_str("| runtime | passed | failed | skipped |\n|---|---|---|---|\n");
+    out.push_str(
+        "| | version | cgroups | passed | failed | skipped |\n|---|---|---|---|---|---|\n",
+    );
     for (i, runtime) in report.runtimes.iter().enumerate() {
         let [passed, failed, skipped] = report.count(Some(i));
         let _ = writeln!(
             out,
-            "| {} | {passed} | {failed} | {skipped} |",
-            runtime.name
+            "| {} | {} | {} | {passed} | {failed} | {skipped} |",
+            runtime.name,
+            version(runtime),
+            runtime.view.name()
         );
     }
+    out.push_str(LEGEND);
     let mut group = "";
     for (i, test) in report.tests.iter().enumerate() {
         if test.group != group {
