@@ -25,6 +25,13 @@ impl From<Errno> for Failure {
     }
 }
 
+/// What the bus says in the place of a manager that has closed its connection with a call unanswered.
+const GONE: [&str; 3] = [
+    "org.freedesktop.DBus.Error.NoReply",
+    "org.freedesktop.DBus.Error.Disconnected",
+    "org.freedesktop.DBus.Error.NameHasNoOwner",
+];
+
 type Result<T> = std::result::Result<T, Failure>;
 
 pub(crate) struct Connection {
@@ -165,6 +172,11 @@ impl Connection {
         loop {
             match self.message()? {
                 Message::Return { to, body } if to == serial => return Ok(body),
+                Message::Error { to, name, .. }
+                    if to == serial && GONE.contains(&name.as_str()) =>
+                {
+                    return Err(Failure::Lost(Errno::ECONNRESET));
+                }
                 Message::Error { to, name, text } if to == serial => {
                     return Err(Failure::Refused { name, text });
                 }
