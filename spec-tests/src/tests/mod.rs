@@ -1,12 +1,14 @@
 //! The tests, one file per subject.
 
 mod annotations;
+mod apparmor;
 mod attributes;
 mod binds;
 mod caller;
 mod cgroups;
 mod command_line;
 mod console;
+mod default_profiles;
 mod descriptors;
 mod devices;
 mod documents;
@@ -58,7 +60,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 51] = [
+    let subjects: [fn(&mut Table); 53] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -68,6 +70,7 @@ pub fn all() -> Table {
         caller::add,
         rlimits::add,
         attributes::add,
+        apparmor::add,
         namespaces::add,
         namespace_effects::add,
         userns::add,
@@ -85,6 +88,7 @@ pub fn all() -> Table {
         seccomp::add,
         seccomp_notify::add,
         seccomp_agent::add,
+        default_profiles::add,
         sysctl::add,
         hooks::add,
         hook_order::add,
