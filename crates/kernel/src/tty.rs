@@ -119,3 +119,14 @@ pub fn set_attributes(fd: BorrowedFd<'_>, attributes: Attributes) -> Result<()> 
     }))
     .map(drop)
 }
+
+/// Whether the terminal is the caller's controlling one and belongs to another process group at the moment (tcgetpgrp(3)).
+pub fn is_background(fd: BorrowedFd<'_>) -> bool {
+    let mut group: libc::pid_t = 0;
+    // SAFETY: TIOCGPGRP writes one pid_t.
+    let asked = check(unsafe {
+        libc::syscall(libc::SYS_ioctl, fd.as_raw_fd(), libc::TIOCGPGRP, &mut group)
+    });
+    // SAFETY: always succeeds.
+    asked.is_ok() && group != unsafe { libc::getpgrp() }
+}

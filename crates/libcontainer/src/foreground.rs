@@ -5,6 +5,7 @@ use crate::notify::Relay;
 use kernel::process::{self, Child, Exit, SignalSet};
 use kernel::{Errno, io, tty};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 /// Blocks every signal, to be called before the process exists: a signal that arrives early waits instead of being lost or killing us.
 pub fn hold_signals() -> Result<OwnedFd> {
@@ -24,6 +25,10 @@ impl RawMode {
         let (fd, old) = [io::STDERR, io::STDOUT, io::STDIN]
             .into_iter()
             .find_map(|fd| Some((fd, tty::attributes(fd).ok()?)))?;
+        // The shell's, while we are in the background.
+        if tty::is_background(fd) {
+            return None;
+        }
         tty::set_attributes(fd, old.raw()).ok()?;
         Some(RawMode { fd, old })
     }
@@ -41,6 +46,8 @@ struct Terminal {
     raw: Option<RawMode>,
     /// Standard input is read until its end.
     input: bool,
+    /// A read from the background has failed: wait until the terminal is ours again.
+    away: bool,
     /// What the master did not take yet.
     pending: Vec<u8>,
 }
@@ -51,6 +58,7 @@ impl Terminal {
             master,
             raw: RawMode::enter(),
             input: true,
+            away: false,
             pending: Vec::new(),
         };
         terminal.resize();
@@ -68,12 +76,25 @@ impl Terminal {
         }
     }
 
+    /// We may have come to the foreground: the terminal is ours again.
+    fn resume(&mut self) {
+        if self.raw.is_none() {
+            self.raw = RawMode::enter();
+        }
+        self.away = tty::is_background(io::STDIN);
+        self.resize();
+    }
+
     /// From our standard input to the container. What the other side does not take waits; meanwhile nothing more is read.
     fn feed(&mut self) {
         let mut buf = [0; 8192];
         match io::read(io::STDIN, &mut buf) {
+            Err(Errno::EIO) if tty::is_background(io::STDIN) => self.away = true,
             Ok(0) | Err(_) => self.input = false,
             Ok(n) => self.pending.extend_from_slice(&buf[..n]),
+        }
+        if self.raw.is_none() && !self.away {
+            self.raw = RawMode::enter();
         }
         self.flush();
     }
@@ -111,7 +132,10 @@ pub fn stay(
         let waiting = terminal.as_ref().is_some_and(|t| !t.pending.is_empty());
         let reading = terminal
             .as_ref()
-            .is_some_and(|t| t.input && t.pending.is_empty());
+            .is_some_and(|t| t.input && !t.away && t.pending.is_empty());
+        // Nobody tells when a shell has given us the terminal back.
+        let away = terminal.as_ref().is_some_and(|t| t.away);
+        let look_again = away.then(|| Instant::now() + Duration::from_millis(200));
         let mut set = [
             io::poll_entry(Some(child.pidfd.as_fd()), libc::POLLIN),
             io::poll_entry(Some(signals.as_fd()), libc::POLLIN),
@@ -122,8 +146,11 @@ pub fn stay(
             io::poll_entry(reading.then_some(io::STDIN), libc::POLLIN),
             io::poll_entry(relay.map(Relay::fd), libc::POLLIN),
         ];
-        io::poll(&mut set, None).during(|| "poll".into())?;
+        io::poll(&mut set, look_again).during(|| "poll".into())?;
         if let Some(t) = &mut terminal {
+            if away {
+                t.resume();
+            }
             if set[3].revents != 0 {
                 t.feed();
             }
@@ -139,7 +166,7 @@ pub fn stay(
             let _ = relay.pass_on(child.pid);
         }
         if set[1].revents != 0 {
-            pass_signals(child, terminal.as_ref(), signals)?;
+            pass_signals(child, terminal.as_mut(), signals)?;
         }
         if set[0].revents != 0 {
             let exit = process::wait(child.pidfd.as_fd()).during(|| "waitid".into())?;
@@ -152,19 +179,29 @@ pub fn stay(
 
 fn has_output(t: &Terminal) -> bool {
     let mut set = [io::poll_entry(Some(t.master.as_fd()), libc::POLLIN)];
-    io::poll(&mut set, Some(std::time::Instant::now())).is_ok_and(|n| n > 0)
+    io::poll(&mut set, Some(Instant::now())).is_ok_and(|n| n > 0)
         && set[0].revents & libc::POLLIN != 0
 }
 
-fn pass_signals(child: &Child, terminal: Option<&Terminal>, signals: &OwnedFd) -> Result<()> {
+fn pass_signals(
+    child: &Child,
+    mut terminal: Option<&mut Terminal>,
+    signals: &OwnedFd,
+) -> Result<()> {
     while let Some(signal) =
         process::next_signal(signals.as_fd()).during(|| "read signals".into())?
     {
         match signal {
             libc::SIGCHLD => reap_orphans(child)?,
             libc::SIGWINCH => {
-                if let Some(t) = terminal {
+                if let Some(t) = &terminal {
                     t.resize();
+                }
+            }
+            // From the user's shell, to us: the container was not stopped.
+            libc::SIGCONT if terminal.is_some() => {
+                if let Some(t) = &mut terminal {
+                    t.resume();
                 }
             }
             // The Go runtime of some callers sends this to itself; it means nothing.

@@ -297,7 +297,8 @@ impl<'a> Child<'a> {
             &self.given.hook_states[usize::from(point == HookPoint::StartContainer)];
         let state = hooks::State {
             before,
-            pid: Some(self.facts.pid),
+            // "For hooks executed in the container namespace, it is the pid as seen by the container" (runtime.md, "State").
+            pid: Some(process::getpid()),
             after,
         };
         hooks::run_all(self.given.hooks.at(point), state).map_err(|error| {

@@ -86,11 +86,7 @@ impl Parts<'_> {
             steps.push(step(Op::Console { mount: true }, "/process/terminal"));
         }
         if let Some(hooks) = &self.spec.hooks {
-            // createContainer hooks run in the process itself, which learns its number from the parent.
-            if !hooks.prestart.is_empty()
-                || !hooks.create_runtime.is_empty()
-                || !hooks.create_container.is_empty()
-            {
+            if !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty() {
                 steps.push(step(Op::Await(Await::Hooks), "/hooks"));
             }
             if !hooks.create_container.is_empty() {
