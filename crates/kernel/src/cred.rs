@@ -105,11 +105,6 @@ pub fn drop_bounding(cap: u32) -> Result<()> {
     prctl(libc::PR_CAPBSET_DROP, u64::from(cap), 0).map(drop)
 }
 
-/// Whether a capability is in the bounding set; EINVAL for a number that this kernel does not have.
-pub fn in_bounding(cap: u32) -> Result<bool> {
-    prctl(libc::PR_CAPBSET_READ, u64::from(cap), 0).map(|n| n == 1)
-}
-
 /// Whether the permitted set survives the change from uid 0 to another (`PR_SET_KEEPCAPS`).
 pub fn set_keep_caps(keep: bool) -> Result<()> {
     prctl(libc::PR_SET_KEEPCAPS, u64::from(keep), 0).map(drop)

@@ -1,6 +1,6 @@
 //! Reading, writing, waiting, and closing.
 
-use crate::sys::{check, owned};
+use crate::sys::check;
 use crate::{Errno, Result};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -61,12 +61,6 @@ pub fn dup_onto(fd: BorrowedFd<'_>, number: RawFd, cloexec: bool) -> Result<()> 
     check(unsafe { libc::syscall(libc::SYS_dup3, fd.as_raw_fd(), number, flags) }).map(drop)
 }
 
-/// A duplicate with a number of at least `min`, close-on-exec (`F_DUPFD_CLOEXEC`).
-pub fn dup_above(fd: BorrowedFd<'_>, min: RawFd) -> Result<OwnedFd> {
-    // SAFETY: no memory is passed.
-    owned(unsafe { libc::syscall(libc::SYS_fcntl, fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, min) })
-}
-
 /// Sets or clears close-on-exec.
 pub fn set_cloexec(fd: BorrowedFd<'_>, cloexec: bool) -> Result<()> {
     let flags = if cloexec { libc::FD_CLOEXEC } else { 0 };
@@ -92,21 +86,6 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> Result<()> {
 pub fn is_open(number: RawFd) -> bool {
     // SAFETY: no memory is passed; a closed number gives EBADF.
     check(unsafe { libc::syscall(libc::SYS_fcntl, number, libc::F_GETFD) }).is_ok()
-}
-
-/// Marks every descriptor from `first` on close-on-exec (close_range(2) with `CLOSE_RANGE_CLOEXEC`, kernel 5.11; a walk where it is missing).
-pub fn cloexec_from(first: u32) -> Result<()> {
-    const CLOSE_RANGE_CLOEXEC: u32 = 4;
-    // SAFETY: no memory is passed, and no descriptor is closed now.
-    match check(unsafe {
-        libc::syscall(libc::SYS_close_range, first, u32::MAX, CLOSE_RANGE_CLOEXEC)
-    }) {
-        Err(Errno::EINVAL | Errno::ENOSYS) => each_from(first, |fd| {
-            // SAFETY: as above.
-            unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_SETFD, libc::FD_CLOEXEC) };
-        }),
-        other => other.map(drop),
-    }
 }
 
 /// Closes every descriptor from `first` on (close_range(2), kernel 5.9; a walk where it is missing).

@@ -214,8 +214,3 @@ pub fn fscontext_log<'a>(context: BorrowedFd<'_>, buf: &'a mut [u8]) -> &'a [u8]
         Err(_) => &[],
     }
 }
-
-/// Whether an errno of one of the descriptor-based mount calls means "this kernel (or the seccomp filter around us) does not have it".
-pub fn is_missing(errno: Errno) -> bool {
-    errno == Errno::ENOSYS
-}

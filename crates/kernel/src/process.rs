@@ -2,7 +2,6 @@
 
 use crate::sys::{check, owned};
 use crate::{Errno, Result};
-use std::ffi::CStr;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -231,22 +230,6 @@ pub fn set_no_new_privs() -> Result<()> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
 }
 
-/// The name that ps shows (`PR_SET_NAME`), up to 15 bytes.
-pub fn set_name(name: &CStr) -> Result<()> {
-    // SAFETY: name is NUL-terminated; the kernel reads at most 16 bytes of it, up to the NUL.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_prctl,
-            libc::PR_SET_NAME,
-            name.as_ptr(),
-            0u64,
-            0u64,
-            0u64,
-        )
-    })
-    .map(drop)
-}
-
 /// sethostname(2) in the current UTS namespace.
 pub fn set_hostname(name: &[u8]) -> Result<()> {
     // SAFETY: name is readable for its length.
@@ -285,13 +268,6 @@ pub fn prlimit(pid: i32, resource: u32, new: Option<Limit>) -> Result<Limit> {
         soft: old.rlim_cur,
         hard: old.rlim_max,
     })
-}
-
-/// Blocks every signal for the calling thread; the old mask.
-pub fn block_signals() -> Result<SignalSet> {
-    let mut all = SignalSet::empty();
-    all.0 = !0;
-    set_signal_mask(all)
 }
 
 /// Sets the calling thread's mask of blocked signals; the old mask.

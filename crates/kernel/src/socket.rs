@@ -90,12 +90,6 @@ pub fn set_send_timeout(socket: BorrowedFd<'_>, time: std::time::Duration) -> Re
     .map(drop)
 }
 
-/// shutdown(2) of the writing side.
-pub fn shutdown_write(socket: BorrowedFd<'_>) -> Result<()> {
-    // SAFETY: no memory is passed.
-    check(unsafe { libc::syscall(libc::SYS_shutdown, socket.as_raw_fd(), libc::SHUT_WR) }).map(drop)
-}
-
 /// Room for the control message of up to [`MAX_FDS`] descriptors, aligned as cmsghdr needs it.
 #[repr(C, align(8))]
 struct Control([u8; 16 + 4 * MAX_FDS]);

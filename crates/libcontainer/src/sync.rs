@@ -144,8 +144,6 @@ pub const STAGE: u32 = 1 << 31;
 pub enum Message {
     /// The other side has closed or is dead.
     Closed,
-    /// Child (stage): the user namespace is there; write its maps.
-    NeedMaps,
     /// Child (stage): the init process was born with this number; its pidfd comes along.
     Spawned(i32, OwnedFd),
     /// Child: place me in the cgroup now (systemd).
@@ -207,10 +205,6 @@ fn send(
     .map(drop)
 }
 
-/// Sends [`Message::NeedMaps`].
-pub fn need_maps(socket: BorrowedFd<'_>) -> kernel::Result<()> {
-    send(socket, 1, 0, None)
-}
 /// Sends [`Message::Spawned`].
 pub fn spawned(socket: BorrowedFd<'_>, pid: i32, pidfd: BorrowedFd<'_>) -> kernel::Result<()> {
     send(socket, 2, pid as u32, Some(pidfd))
@@ -301,7 +295,6 @@ pub fn receive(socket: BorrowedFd<'_>) -> kernel::Result<Message> {
     }
     let word = |at: usize| u32::from_le_bytes([buf[at], buf[at + 1], buf[at + 2], buf[at + 3]]);
     Ok(match (buf[0], n) {
-        (1, SHORT) => Message::NeedMaps,
         (2, SHORT) => Message::Spawned(word(4) as i32, fd.ok_or(Errno::EPROTO)?),
         (3, SHORT) => Message::NeedCgroup,
         (4, SHORT) => Message::Hooks,

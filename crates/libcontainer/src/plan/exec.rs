@@ -8,7 +8,7 @@ use super::process;
 use super::{Filter, Op, Plan, Program, Step, c_string, step};
 use crate::error::{Error, Result};
 use crate::spec::{self, Linux, MemoryPolicy, Personality, Spec};
-use kernel::process::{CLONE_NEWPID, CLONE_NEWUSER};
+use kernel::process::CLONE_NEWUSER;
 use kernel::sched::CpuSet;
 use serde::{Deserialize, Serialize};
 
@@ -113,11 +113,6 @@ impl Template {
                 .any(|s| matches!(s.op, Op::Chroot)),
             keyring: (!no_new_keyring).then(|| format!("_ses.{}", plan.id)),
         })
-    }
-
-    /// Whether the container has a pid namespace that is not the host's.
-    pub fn has_pid_namespace(&self) -> bool {
-        self.kinds & CLONE_NEWPID != 0
     }
 }
 
