@@ -324,13 +324,21 @@ impl Container {
     /// [`Kind::WrongState`] unless it is created or running.
     pub fn pause(&mut self) -> Result<()> {
         self.hold()?;
-        match self.status()? {
-            Status::Running | Status::Created => self
-                .cgroup()
-                .freeze(Instant::now() + CGROUP_TIME)
-                .or_else(|e| self.unless_ended(e)),
-            _ => Err(not_running()),
+        if !matches!(self.status()?, Status::Running | Status::Created) {
+            return Err(not_running());
         }
+        let cgroup = self.cgroup();
+        cgroup
+            .freeze(Instant::now() + CGROUP_TIME)
+            .or_else(|e| self.unless_ended(e))?;
+        if self.is_alive()? {
+            return Ok(());
+        }
+        // It ended meanwhile: what is frozen now would wait for ever.
+        cgroup
+            .thaw(Instant::now() + CGROUP_TIME)
+            .map_err(from_cgroups)?;
+        Err(not_running())
     }
 
     /// A cgroup that cannot be frozen because the container ends at this moment.
@@ -348,9 +356,10 @@ impl Container {
     /// [`Kind::WrongState`] unless it is paused.
     pub fn resume(&mut self) -> Result<()> {
         self.hold()?;
-        match self.status()? {
-            Status::Paused => self
-                .cgroup()
+        // Also where the first process has ended: others may be frozen.
+        let cgroup = self.cgroup();
+        match cgroup.frozen() {
+            Ok(true) => cgroup
                 .thaw(Instant::now() + CGROUP_TIME)
                 .map_err(from_cgroups),
             _ => Err(Error::new(Kind::WrongState, "container not paused")),
