@@ -52,7 +52,8 @@ pub fn add(t: &mut Table) {
             c.config["linux"]["intelRdt"] = json!({"closID": "spectest-no-such-group"});
             c.create_fails().map(|_| ())
         },
-    );
+    )
+    .justified("the sentence is plain; both runtimes ignore intelRdt where resctrl is not mounted");
     t.add(
         "selinux-label",
         "config.md#linux-process: selinuxLabel labels the process",
