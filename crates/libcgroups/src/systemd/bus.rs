@@ -2,10 +2,11 @@
 
 use super::wire::{Call, Message, Writer, decode, length};
 use crate::wait::Backoff;
-use kernel::{Errno, io};
+use kernel::{Errno, io, socket};
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Instant;
 
 /// Why a call came to nothing.
@@ -98,6 +99,8 @@ impl Connection {
                         e
                         @ (Errno::EAGAIN | Errno::ECONNREFUSED | Errno::ECONNRESET | Errno::EPIPE),
                     )) => busy = Some(Failure::Lost(e)),
+                    // Whoever is silent has used up the time of the others.
+                    Err(Failure::Late) => return Err(Failure::Late),
                     Err(e) => last = e,
                 }
             }
@@ -110,7 +113,12 @@ impl Connection {
     }
 
     fn try_open(address: &Address, deadline: Instant) -> Result<Connection> {
-        let stream = UnixStream::connect(&address.path).map_err(|e| Failure::Lost(e.into()))?;
+        // Without waiting: connect(2) knows no deadline, and a manager that accepts nobody lets the backlog fill up.
+        let socket = socket::unix(socket::SOCK_STREAM)?;
+        io::set_nonblocking(socket.as_fd(), true)?;
+        socket::connect(socket.as_fd(), Path::new(&address.path))?;
+        io::set_nonblocking(socket.as_fd(), false)?;
+        let stream = UnixStream::from(socket);
         let mut connection = Connection {
             stream,
             buffer: Vec::new(),
@@ -327,6 +335,21 @@ mod tests {
         assert_eq!(
             Connection::open(&address, deadline()).err(),
             Some(Failure::Late)
+        );
+        // Connections that nobody accepts, until there is no room for one more.
+        let mut waiting = Vec::new();
+        let full = loop {
+            let client = socket::unix(socket::SOCK_STREAM).unwrap();
+            io::set_nonblocking(client.as_fd(), true).unwrap();
+            match socket::connect(client.as_fd(), &path) {
+                Ok(()) => waiting.push(client),
+                Err(e) => break e,
+            }
+        };
+        assert_eq!(full, Errno::EAGAIN);
+        assert_eq!(
+            Connection::open(&address, deadline()).err(),
+            Some(Failure::Lost(Errno::EAGAIN))
         );
         assert!(start.elapsed().as_millis() < 1000);
         drop(silent);
