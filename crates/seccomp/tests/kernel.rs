@@ -29,8 +29,7 @@ fn main() {
 // The parent: starts each case and looks at how it ended.
 
 fn parent() {
-    let directory =
-        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("kernel-{}", std::process::id()));
+    let directory = std::env::temp_dir().join(format!("teu-seccomp-{}", std::process::id()));
     fs::create_dir(&directory).expect("create a directory for the cases");
     let scratch = directory.join("made").to_str().expect("UTF-8").to_owned();
     for name in [
