@@ -1,6 +1,7 @@
 //! One more process in a container that is running.
 
 use crate::console::{ConsoleTarget, send_fd};
+use crate::create::CGROUP_TIME;
 use crate::error::{During, Error, Kind, Result, from_cgroups};
 use crate::hooks::Hooks;
 use crate::lifecycle::{Container, Status};
@@ -11,8 +12,10 @@ use crate::sync::Message;
 use crate::{listener, pidfile, spec};
 use kernel::file::{self, CWD};
 use kernel::{Errno, process, sched};
+use libcgroups::Entry;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::Instant;
 
 /// What `exec` is told.
 #[derive(Clone, Debug, Default)]
@@ -107,7 +110,7 @@ pub fn exec(
     if template.chrooted {
         slots.push(Some(root_of(container.record.pid)?));
     }
-    let mut running = start(container, &plan, slots, options)?;
+    let mut running = start(container, &mut plan, slots, options)?;
     if let Err(e) = finish(&running, pid_file, options) {
         running.process.kill();
         return Err(e);
@@ -127,7 +130,7 @@ fn root_of(pid: i32) -> Result<OwnedFd> {
 
 fn start(
     container: &Container,
-    plan: &ExecPlan,
+    plan: &mut ExecPlan,
     slots: Vec<Option<OwnedFd>>,
     options: &Options<'_>,
 ) -> Result<Running> {
@@ -159,6 +162,7 @@ fn start(
         hook_states: &states,
         hide: true,
     };
+    let mut by_manager = false;
     let process = match spawn::spawn(&setup) {
         // A cgroup of version 2 with children of its own takes no processes: init has moved on, so follow it.
         Err(e)
@@ -181,6 +185,27 @@ fn start(
             };
             spawn::spawn(&again)?
         }
+        // From outside what was delegated to this user, only its service manager may move a process in.
+        Err(e)
+            if options.cgroups.is_empty()
+                && container.record.cgroup.unit.is_some()
+                && matches!(e.os_error(), Some(Errno::EACCES | Errno::EPERM)) =>
+        {
+            let slots = std::mem::take(&mut setup.slots);
+            drop(setup);
+            plan.wait();
+            by_manager = true;
+            let again = Setup {
+                program: &plan.program,
+                slots,
+                entry: Entry::None,
+                starter: None,
+                hooks: &hooks,
+                hook_states: &states,
+                hide: true,
+            };
+            spawn::spawn(&again)?
+        }
         other => other?,
     };
     let mut running = Running {
@@ -188,24 +213,30 @@ fn start(
         terminal: None,
         warnings: Vec::new(),
     };
-    if let Err(e) = serve(container, &mut running, plan, options) {
+    if let Err(e) = serve(container, &mut running, plan, options, by_manager) {
         running.process.kill();
         return Err(e);
     }
     Ok(running)
 }
 
-/// Answers the process until execve.
+/// Answers the process until execve. `by_manager`: it is not in its cgroup yet.
 fn serve(
     container: &Container,
     running: &mut Running,
     plan: &ExecPlan,
     options: &Options<'_>,
+    by_manager: bool,
 ) -> Result<()> {
     let mut executing = false;
     loop {
         match running.process.next(&plan.program)? {
             Message::Spawned(pid, _) => {
+                if by_manager {
+                    let deadline = Instant::now() + CGROUP_TIME;
+                    let attached = container.cgroup().attach(pid, deadline);
+                    attached.map_err(from_cgroups)?;
+                }
                 welcome(container, pid, plan)?;
                 if plan.waits {
                     running.process.go()?;

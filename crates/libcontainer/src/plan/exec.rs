@@ -132,6 +132,9 @@ pub struct ExecPlan {
 impl ExecPlan {
     /// Makes the process wait until the parent has done for it what only the parent can.
     pub fn wait(&mut self) {
+        if self.waits {
+            return;
+        }
         self.waits = true;
         self.program
             .steps
