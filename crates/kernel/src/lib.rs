@@ -18,6 +18,7 @@ pub mod process;
 pub mod sched;
 pub mod seccomp;
 pub mod socket;
+mod start;
 mod sys;
 pub mod tty;
 

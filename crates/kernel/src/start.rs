@@ -1,0 +1,150 @@
+//! The first instructions of the program: where `teu`'s ELF header points (its build script says so).
+//!
+//! Commands that enter a container run from a copy of the program that nobody can write (CVE-2019-5736), so they begin by executing that copy.
+//! To start the C library and Rust only to throw both away would be a tenth of what `run` costs. This runs before either is awake: on the
+//! stack that the kernel made, before relocation, without thread-local storage, and therefore without any function but its own.
+//!
+//! It is a shortcut and decides nothing: where it fails, or where there is no code for the architecture, the program starts as it is, and
+//! makes sure of the copy then.
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+
+use core::arch::{asm, global_asm};
+
+// What the kernel hands over is on the stack and, for the sake of the dynamic linker, in one register: both are kept for the C library.
+#[cfg(target_arch = "x86_64")]
+global_asm!(
+    ".pushsection .text.teu_start,\"ax\",@progbits",
+    ".globl teu_start",
+    ".type teu_start,@function",
+    "teu_start:",
+    "mov rbx, rdx",
+    "mov rbp, rsp",
+    "mov rdi, rsp",
+    "and rsp, -16",
+    "call {early}",
+    "mov rsp, rbp",
+    "mov rdx, rbx",
+    "jmp _start",
+    ".size teu_start, . - teu_start",
+    ".popsection",
+    early = sym run_sealed,
+);
+#[cfg(target_arch = "aarch64")]
+global_asm!(
+    ".pushsection .text.teu_start,\"ax\",@progbits",
+    ".globl teu_start",
+    ".type teu_start,@function",
+    "teu_start:",
+    "mov x19, x0",
+    "mov x0, sp",
+    "bl {early}",
+    "mov x0, x19",
+    "b _start",
+    ".size teu_start, . - teu_start",
+    ".popsection",
+    early = sym run_sealed,
+);
+
+const AT_NULL: usize = 0;
+const AT_EXECFN: usize = 31;
+
+/// Executes a detached read-only mount of this program's file if the command line has the name of a command that enters a container.
+/// Returns where that has happened already or cannot be done. A word that only looks like such a command (`teu state run`) costs one
+/// execution too many and nothing else.
+///
+/// # Safety
+/// `stack` is what the kernel leaves at a program's start (execve(2), getauxval(3)): the count of the arguments, that many pointers and a null
+/// one, the pointers of the environment and a null one, pairs of the auxiliary vector up to a null one. The pointers are to strings.
+unsafe extern "C" fn run_sealed(stack: *const usize) {
+    // SAFETY: each step stays within the tables that the caller vouches for, because it stops at their ends.
+    unsafe {
+        let argc = *stack;
+        let argv = stack.add(1);
+        let envp = argv.add(argc + 1);
+        let mut enters = false;
+        let mut i = 1;
+        while i < argc {
+            let word = *argv.add(i) as *const u8;
+            enters |= begins(word, b"run\0") || begins(word, b"exec\0") || begins(word, b"create\0");
+            i += 1;
+        }
+        if !enters {
+            return;
+        }
+        let mut aux = envp;
+        while *aux != 0 {
+            aux = aux.add(1);
+        }
+        aux = aux.add(1);
+        while *aux != AT_NULL {
+            // How the kernel names a program that was executed by descriptor, as the copy is.
+            if *aux == AT_EXECFN && begins(*aux.add(1) as *const u8, b"/dev/fd/") {
+                return;
+            }
+            aux = aux.add(2);
+        }
+        execute_copy(argv, envp);
+    }
+}
+
+/// # Safety
+/// `word` is a string that ends in a zero byte.
+unsafe fn begins(word: *const u8, with: &[u8]) -> bool {
+    let mut i = 0;
+    while i < with.len() {
+        // SAFETY: everything before was equal to a byte of `with`, of which only the last may be zero; so the string has not ended yet.
+        if unsafe { *word.add(i) } != with[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// # Safety
+/// Both are tables of pointers to strings that end in a null pointer.
+unsafe fn execute_copy(argv: *const usize, envp: *const usize) {
+    // struct mount_attr (mount_setattr(2)): attr_set, attr_clr, propagation, userns_fd.
+    let read_only: [u64; 4] = [libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID, 0, 0, 0];
+    let (exe, empty) = (c"/proc/self/exe".as_ptr() as usize, c"".as_ptr() as usize);
+    let here = libc::AT_FDCWD as usize;
+    let itself = libc::AT_EMPTY_PATH as usize;
+    let clone = (libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC) as usize;
+    // SAFETY: the pointers are to strings that end in a zero byte, to a structure of the stated size, and to the tables that the caller
+    // vouches for. The descriptor is new, so closing it closes nothing of anybody else.
+    unsafe {
+        let tree = call(libc::SYS_open_tree, [here, exe, clone, 0, 0]);
+        if tree < 0 {
+            return;
+        }
+        let tree = tree as usize;
+        let attributes = (&raw const read_only) as usize;
+        if call(libc::SYS_mount_setattr, [tree, empty, itself, attributes, size_of_val(&read_only)]) == 0 {
+            call(libc::SYS_execveat, [tree, empty, argv as usize, envp as usize, itself]);
+        }
+        call(libc::SYS_close, [tree, 0, 0, 0, 0]);
+    }
+}
+
+/// A system call by the instruction itself: the C library's `syscall` keeps the error number in storage that does not exist yet.
+///
+/// # Safety
+/// As the system call demands.
+#[inline(always)]
+unsafe fn call(number: libc::c_long, arguments: [usize; 5]) -> isize {
+    let result: isize;
+    let [a, b, c, d, e] = arguments;
+    // SAFETY: the registers are those of syscall(2), and the call's own demands are the caller's.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        asm!("syscall", inlateout("rax") number as isize => result, in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e,
+            lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        asm!("svc #0", in("x8") number, inlateout("x0") a as isize => result, in("x1") b, in("x2") c, in("x3") d, in("x4") e,
+            options(nostack));
+    }
+    result
+}
