@@ -3,7 +3,7 @@
 //! The kernel calls it with `struct bpf_cgroup_dev_ctx { u32 access_type; u32 major; u32 minor; }`, where `access_type` is the wanted letters
 //! in the upper and the kind of device in the lower 16 bits. It answers 1 to allow.
 
-use super::{Key, Kind, Policy, access};
+use super::{Entry, Kind, Policy, access};
 use crate::error::{Error, Result};
 use kernel::bpf::Insn;
 
@@ -20,99 +20,160 @@ const LOAD_U32: u8 = 0x61;
 const MOVE_REG: u8 = 0xbc;
 const AND: u8 = 0x54;
 const SHIFT_RIGHT: u8 = 0x74;
+const JUMP_IF_EQUAL: u8 = 0x16;
 const JUMP_UNLESS_EQUAL: u8 = 0x56;
 const JUMP_IF_SET: u8 = 0x46;
 const MOVE: u8 = 0xb7;
 const EXIT: u8 = 0x95;
 
+/// The two ends that all tests share. The kernel's verifier walks both ways of every conditional jump, so that each one saved is time saved
+/// at each start of a container; where tests end it has been before.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Deny,
+    Allow,
+}
+
+/// Instructions in the making: those that lead to an end get their distance when the ends have a place.
+#[derive(Default)]
+struct Draft {
+    code: Vec<Insn>,
+    open: Vec<(usize, End)>,
+}
+
+impl Draft {
+    fn push(&mut self, insn: Insn) {
+        self.code.push(insn);
+    }
+
+    /// A 32-bit jump compares bits, so that numbers above `i32::MAX` need no care.
+    fn jump(&mut self, code: u8, register: u8, number: u32, end: End) {
+        self.open.push((self.code.len(), end));
+        self.push(Insn::new(code, register, 0, 0, number as i32));
+    }
+
+    fn skip_unless(&mut self, register: u8, number: u32, inner: Self) -> Result<()> {
+        let skip = i16::try_from(inner.code.len()).map_err(|_| too_long())?;
+        self.push(Insn::new(
+            JUMP_UNLESS_EQUAL,
+            register,
+            0,
+            skip,
+            number as i32,
+        ));
+        self.append(inner);
+        Ok(())
+    }
+
+    fn append(&mut self, tests: Self) {
+        let start = self.code.len();
+        self.code.extend(tests.code);
+        self.open
+            .extend(tests.open.iter().map(|(at, end)| (start + at, *end)));
+    }
+
+    fn answer(&mut self, end: End) {
+        self.push(Insn::new(MOVE, ANSWER, 0, 0, end as i32));
+        self.push(Insn::new(EXIT, 0, 0, 0, 0));
+    }
+
+    /// Ends the program: allowed unless a letter outside `mask` is wanted.
+    fn verdict(&mut self, mask: u8) {
+        if mask == 0 {
+            return self.answer(End::Deny);
+        }
+        if mask != access::ALL {
+            let others = u32::from(access::ALL & !mask);
+            self.jump(JUMP_IF_SET, WANTED, others, End::Deny);
+        }
+        self.answer(End::Allow);
+    }
+
+    /// The whole program: what falls through to here is denied. The verifier refuses instructions that cannot be reached.
+    fn finish(mut self) -> Result<Vec<Insn>> {
+        let deny = self.code.len();
+        self.answer(End::Deny);
+        let allow = self.code.len();
+        if self.open.iter().any(|(_, end)| *end == End::Allow) {
+            self.answer(End::Allow);
+        }
+        for (at, end) in self.open {
+            let to = if end == End::Allow { allow } else { deny };
+            self.code[at].off = i16::try_from(to - at - 1).map_err(|_| too_long())?;
+        }
+        Ok(self.code)
+    }
+}
+
+fn too_long() -> Error {
+    Error::refuse(
+        "/linux/resources/devices",
+        "the device list is too long for an eBPF program",
+    )
+}
+
 /// The program of a policy. Fails when it would need a jump of more than 32767 instructions, which takes thousands of rules.
 pub(crate) fn program(policy: &Policy) -> Result<Vec<Insn>> {
-    let mut code = vec![
-        Insn::new(LOAD_U32, KIND, CTX, 0, 0),
-        Insn::new(MOVE_REG, WANTED, KIND, 0, 0),
-        Insn::new(SHIFT_RIGHT, WANTED, 0, 0, 16),
-        Insn::new(AND, KIND, 0, 0, 0xffff),
-        Insn::new(LOAD_U32, MAJOR, CTX, 4, 0),
-        Insn::new(LOAD_U32, MINOR, CTX, 8, 0),
-    ];
+    let mut draft = Draft {
+        code: vec![
+            Insn::new(LOAD_U32, KIND, CTX, 0, 0),
+            Insn::new(MOVE_REG, WANTED, KIND, 0, 0),
+            Insn::new(SHIFT_RIGHT, WANTED, 0, 0, 16),
+            Insn::new(AND, KIND, 0, 0, 0xffff),
+            Insn::new(LOAD_U32, MAJOR, CTX, 4, 0),
+            Insn::new(LOAD_U32, MINOR, CTX, 8, 0),
+        ],
+        ..Draft::default()
+    };
     for kind in [Kind::Char, Kind::Block] {
-        let mut section = Vec::new();
-        for e in policy.entries().iter().filter(|e| e.key.kind == kind) {
-            let verdict = verdict(e.access);
-            let numbers = [(MAJOR, e.key.major), (MINOR, e.key.minor)];
-            let mut tests = numbers
-                .iter()
-                .filter_map(|(reg, n)| n.map(|n| (*reg, n)))
-                .collect::<Vec<_>>();
-            while !tests.is_empty() {
-                let (reg, number) = tests.remove(0);
-                let skip = tests.len() + verdict.len();
-                // A 32-bit jump compares bits, so that numbers above i32::MAX need no care.
-                section.push(Insn::new(
-                    JUMP_UNLESS_EQUAL,
-                    reg,
-                    0,
-                    skip as i16,
-                    number as i32,
-                ));
+        let entries: Vec<&Entry> = policy
+            .entries()
+            .iter()
+            .filter(|e| e.key.kind == kind)
+            .collect();
+        draft.skip_unless(KIND, kind as u32, section(&entries)?)?;
+    }
+    draft.finish()
+}
+
+/// The tests for one kind of device, the most precise entries first. Ends the program for every device of that kind.
+fn section(entries: &[&Entry]) -> Result<Draft> {
+    let mut draft = Draft::default();
+    // Entries of one major number stand side by side, so that it is compared once.
+    for group in entries.chunk_by(|a, b| a.key.major.is_some() && a.key.major == b.key.major) {
+        let mut tests = Draft::default();
+        for e in group {
+            match e.key.minor {
+                None => tests.verdict(e.access),
+                Some(minor) if e.access == access::ALL => {
+                    tests.jump(JUMP_IF_EQUAL, MINOR, minor, End::Allow);
+                }
+                Some(minor) if e.access == 0 => {
+                    tests.jump(JUMP_IF_EQUAL, MINOR, minor, End::Deny);
+                }
+                Some(minor) => {
+                    let mut verdict = Draft::default();
+                    verdict.verdict(e.access);
+                    tests.skip_unless(MINOR, minor, verdict)?;
+                }
             }
-            section.extend(verdict);
         }
-        // What no entry covers. The verifier refuses instructions that can not be reached.
-        if !policy.entries().iter().any(|e| {
-            e.key
-                == (Key {
-                    kind,
-                    major: None,
-                    minor: None,
-                })
-        }) {
-            section.extend(answer(false));
-        }
-        let skip = i16::try_from(section.len()).map_err(|_| {
-            Error::refuse(
-                "/linux/resources/devices",
-                "the device list is too long for an eBPF program",
-            )
-        })?;
-        code.push(Insn::new(JUMP_UNLESS_EQUAL, KIND, 0, skip, kind as i32));
-        code.extend(section);
-    }
-    code.extend(answer(false));
-    Ok(code)
-}
-
-fn answer(allow: bool) -> [Insn; 2] {
-    [
-        Insn::new(MOVE, ANSWER, 0, 0, i32::from(allow)),
-        Insn::new(EXIT, 0, 0, 0, 0),
-    ]
-}
-
-/// Ends the program: allowed unless a letter outside `mask` is wanted.
-fn verdict(mask: u8) -> Vec<Insn> {
-    match mask {
-        0 => answer(false).to_vec(),
-        access::ALL => answer(true).to_vec(),
-        _ => {
-            let mut code = vec![Insn::new(
-                JUMP_IF_SET,
-                WANTED,
-                0,
-                2,
-                i32::from(access::ALL & !mask),
-            )];
-            code.extend(answer(true));
-            code.extend(answer(false));
-            code
+        match group[0].key.major {
+            Some(major) => draft.skip_unless(MAJOR, major, tests)?,
+            None => draft.append(tests),
         }
     }
+    let catch_all = |e: &&Entry| e.key.major.is_none() && e.key.minor.is_none();
+    if !entries.iter().any(catch_all) {
+        draft.answer(End::Deny);
+    }
+    Ok(draft)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Rule;
     use super::super::policy::tests::{Dice, devices, direct};
+    use super::super::{Key, Rule};
     use super::*;
 
     /// Runs a program as the instruction set's documentation says.
@@ -143,6 +204,7 @@ mod tests {
                     reg[dst] = i.imm as i64 as u64;
                     false
                 }
+                JUMP_IF_EQUAL => reg[dst] as u32 == i.imm as u32,
                 JUMP_UNLESS_EQUAL => reg[dst] as u32 != i.imm as u32,
                 JUMP_IF_SET => reg[dst] as u32 & i.imm as u32 != 0,
                 EXIT => return reg[0],
@@ -219,7 +281,7 @@ mod tests {
                 major: Some(n),
                 minor: Some(n),
             },
-            access: 7,
+            access: access::READ,
             allow: true,
         };
         let rules: Vec<_> = (0..9000).map(rule).collect();
