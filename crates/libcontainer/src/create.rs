@@ -139,11 +139,11 @@ pub fn decide(options: &Options<'_>) -> Result<(Spec, Plan, PathBuf)> {
     // Valid until the start: `create` takes it.
     let no_process = spec.process.is_none() && options.await_command;
     if no_process {
-        spec.process = Some(spec::Process {
+        spec.process = Some(Box::new(spec::Process {
             args: vec!["none".into()],
             cwd: "/".into(),
             ..spec::Process::default()
-        });
+        }));
     }
     let host = Host::probe()?;
     let choices = plan::Options {
@@ -183,7 +183,7 @@ fn add_notify_socket(spec: &mut Spec, options: &Options<'_>) {
 /// # Errors
 /// Everything that can go wrong; nothing is left behind then.
 pub fn create(options: &Options<'_>) -> Result<Created> {
-    let (spec, plan, bundle) = decide(options)?;
+    let (mut spec, plan, bundle) = decide(options)?;
     let hooks = match &spec.hooks {
         Some(hooks) => Hooks::new(
             hooks,
@@ -192,7 +192,7 @@ pub fn create(options: &Options<'_>) -> Result<Created> {
         )?,
         None => Hooks::default(),
     };
-    let template = Template::new(&spec, &plan, options.no_new_keyring)?;
+    let template = Template::new(&mut spec, &plan, options.no_new_keyring)?;
     check_terminal(&plan, options)?;
     check_rootfs(&plan)?;
     check_preserved(&plan)?;
@@ -207,10 +207,9 @@ pub fn create(options: &Options<'_>) -> Result<Created> {
     record.cgroup = plan.cgroup.record();
     record.mounts_on_host = plan.mounts_on_host;
     record.private_pids = plan.program.clone_flags & CLONE_NEWPID != 0;
-    record.annotations.clone_from(&spec.annotations);
+    record.annotations = spec.annotations;
     record.hooks = spec
         .hooks
-        .clone()
         .filter(|h| !h.poststart.is_empty() || !h.poststop.is_empty());
     let mut making = Making {
         dir,

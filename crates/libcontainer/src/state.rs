@@ -78,7 +78,7 @@ pub struct Record {
     pub annotations: BTreeMap<String, String>,
     /// Those that run after the creation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hooks: Option<spec::Hooks>,
+    pub hooks: Option<Box<spec::Hooks>>,
 }
 
 impl Record {

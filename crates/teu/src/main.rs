@@ -7,6 +7,9 @@ mod log;
 use liboci_cli::{Command, Invocation, Stop};
 use std::io::Write;
 
+#[global_allocator]
+static MEMORY: kernel::arena::Arena = kernel::arena::Arena::new();
+
 /// Ends of a command.
 pub enum Outcome {
     /// With this exit code; 0 is success.

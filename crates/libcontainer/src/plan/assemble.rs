@@ -40,7 +40,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
     spec::version::check(&spec.oci_version)
         .map_err(|e| Error::invalid("/ociVersion", e.to_string()))?;
     let default_linux = Linux::default();
-    let linux = spec.linux.as_ref().unwrap_or(&default_linux);
+    let linux = spec.linux.as_deref().unwrap_or(&default_linux);
     let Some(wanted) = &spec.process else {
         return Err(Error::invalid("/process", "a container needs a process"));
     };
@@ -236,7 +236,7 @@ fn cgroup(
         driver: options.cgroup_driver,
         path: linux.cgroups_path.as_deref(),
         id: options.id,
-        resources: linux.resources.as_ref(),
+        resources: linux.resources.as_deref(),
         rootless: options.rootless,
         delegate_to: delegate_to(spec, linux, ns),
         properties: &properties,

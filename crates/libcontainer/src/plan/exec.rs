@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct Template {
     /// The container's own process as configured.
-    pub process: spec::Process,
+    pub process: Box<spec::Process>,
     #[serde(skip_serializing_if = "Option::is_none")]
     personality: Option<Personality>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,16 +90,16 @@ impl StoredFilter {
 }
 
 impl Template {
-    /// What to keep of a container that is being made.
+    /// What to keep of a container that is being made. The process moves over from the configuration.
     ///
     /// # Errors
     /// None that the plan has not found before.
-    pub fn new(spec: &Spec, plan: &Plan, no_new_keyring: bool) -> Result<Template> {
+    pub fn new(spec: &mut Spec, plan: &Plan, no_new_keyring: bool) -> Result<Template> {
         let default_linux = Linux::default();
-        let linux = spec.linux.as_ref().unwrap_or(&default_linux);
+        let linux = spec.linux.as_deref().unwrap_or(&default_linux);
         let ns: Namespaces = super::namespaces::namespaces(linux)?;
         Ok(Template {
-            process: spec.process.clone().unwrap_or_default(),
+            process: spec.process.take().unwrap_or_default(),
             personality: linux.personality.clone(),
             memory_policy: linux.memory_policy.clone(),
             filter: plan.program.process.seccomp.as_ref().map(StoredFilter::new),
@@ -330,7 +330,7 @@ mod tests {
             ..Default::default()
         };
         let template = Template {
-            process: base,
+            process: Box::new(base),
             ..Template::default()
         };
         let wanted = spec::Process {

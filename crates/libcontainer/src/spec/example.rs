@@ -15,14 +15,14 @@ use super::{
 pub fn default_spec(rootless: Option<(u32, u32)>, cgroup_v2: bool) -> Spec {
     Spec {
         oci_version: SPEC_VERSION.into(),
-        process: Some(shell()),
+        process: Some(Box::new(shell())),
         root: Some(Root {
             path: "rootfs".into(),
             readonly: true,
         }),
         hostname: Some("teu".into()),
         mounts: mounts(rootless.is_some()),
-        linux: Some(linux(rootless, cgroup_v2)),
+        linux: Some(Box::new(linux(rootless, cgroup_v2))),
         ..Spec::default()
     }
 }
@@ -139,7 +139,7 @@ fn linux(rootless: Option<(u32, u32)>, cgroup_v2: bool) -> Linux {
     Linux {
         uid_mappings,
         gid_mappings,
-        resources: rootless.is_none().then(no_devices),
+        resources: rootless.is_none().then(no_devices).map(Box::new),
         namespaces: namespaces
             .iter()
             .map(|&kind| Namespace {

@@ -35,7 +35,7 @@ pub struct Linux {
     pub sysctl: BTreeMap<String, String>,
     /// Limits of the container's cgroup.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub resources: Option<libcgroups::Resources>,
+    pub resources: Option<Box<libcgroups::Resources>>,
     /// The container's cgroup: a path, or `slice:prefix:name` with the systemd driver.
     #[serde(
         default,

@@ -56,7 +56,7 @@ pub struct Spec {
     pub oci_version: String,
     /// The container's process. The specification requires it by the time of `start`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub process: Option<Process>,
+    pub process: Option<Box<Process>>,
     /// The root filesystem. Required on Linux.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<Root>,
@@ -83,7 +83,7 @@ pub struct Spec {
     pub mounts: Vec<Mount>,
     /// Programs to run at points of the container's life.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hooks: Option<Hooks>,
+    pub hooks: Option<Box<Hooks>>,
     /// Arbitrary metadata, copied to the state.
     #[serde(
         default,
@@ -93,7 +93,7 @@ pub struct Spec {
     pub annotations: BTreeMap<String, String>,
     /// Everything that only Linux has.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub linux: Option<Linux>,
+    pub linux: Option<Box<Linux>>,
 }
 
 /// The container's root filesystem (`root`).

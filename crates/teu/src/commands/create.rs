@@ -9,6 +9,7 @@ use liboci_cli::{Create, Global};
 use std::path::Path;
 
 /// Runs the command.
+#[inline(never)]
 pub fn run(global: &Global, command: &Create, log: &mut Log) -> Result<i32> {
     let state_root = context::state_root(global)?;
     let options = options(global, command, &state_root, detached_console(command));

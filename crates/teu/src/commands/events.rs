@@ -51,6 +51,7 @@ fn write(id: &str, kind: &str, data: Option<Data>) -> Result<i32> {
 }
 
 /// Runs the command.
+#[inline(never)]
 pub fn run(global: &Global, command: &Events) -> Result<i32> {
     let container = container(global, &command.id)?;
     if container.status()? == Status::Stopped {

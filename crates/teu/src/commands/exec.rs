@@ -10,6 +10,7 @@ use libcontainer::{Kind, Result, foreground, spec};
 use liboci_cli::{Exec, Global};
 
 /// Runs the command. The exit code in the foreground is the process'.
+#[inline(never)]
 pub fn run(global: &Global, command: &Exec, log: &mut Log) -> Result<i32> {
     // Nobody in the container may look into this process, which is about to go there (CVE-2016-9962).
     let _ = kernel::process::set_dumpable(false);
@@ -105,7 +106,7 @@ fn process(command: &Exec, template: &Template, log: &mut Log) -> Result<spec::P
         p.apparmor_profile = Some(profile.clone());
     }
     add_capabilities(&mut p, &command.cap, log)?;
-    Ok(p)
+    Ok(*p)
 }
 
 /// `--cap`: never inheritable, so that execve passes on no more than was asked for.

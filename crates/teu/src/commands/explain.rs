@@ -8,6 +8,7 @@ use liboci_cli::{Create, Global};
 use std::fmt::Write;
 
 /// Runs the command.
+#[inline(never)]
 pub fn run(global: &Global, command: &Create) -> Result<i32> {
     let state_root = context::state_root(global)?;
     let (_, plan, _) = libcontainer::create::decide(&options(

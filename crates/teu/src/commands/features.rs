@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// Runs the command. Standard error stays empty: callers read both together.
+#[inline(never)]
 pub fn run() -> Result<i32> {
     let text = format!("{:#}\n", document());
     print(text.as_bytes())

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Runs the command.
+#[inline(never)]
 pub fn run(global: &Global, command: &List) -> Result<i32> {
     let root = context::state_root(global)?;
     if command.quiet {

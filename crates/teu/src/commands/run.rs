@@ -9,6 +9,7 @@ use libcontainer::create::Options;
 use liboci_cli::{Global, Run};
 
 /// Runs the command. The exit code in the foreground is the process'.
+#[inline(never)]
 pub fn run(global: &Global, command: &Run, log: &mut Log) -> Result<i32> {
     let create = &command.create;
     let state_root = context::state_root(global)?;

@@ -22,6 +22,7 @@ fn refused(e: seccomp::Error) -> Error {
 }
 
 /// Says which rule decides a call.
+#[inline(never)]
 pub fn explain(command: &SeccompExplain) -> Result<i32> {
     let profile = load(&command.profile)?;
     let target = Target::native();
@@ -31,6 +32,7 @@ pub fn explain(command: &SeccompExplain) -> Result<i32> {
 }
 
 /// Prints the program that a profile becomes.
+#[inline(never)]
 pub fn compile(command: &SeccompCompile) -> Result<i32> {
     let profile = load(&command.profile)?;
     match seccomp::compile(&profile, Target::native()).map_err(refused)? {

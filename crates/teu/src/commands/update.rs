@@ -15,6 +15,7 @@ use std::path::Path;
 use std::time::Instant;
 
 /// Runs the command. All of it, or nothing, takes effect.
+#[inline(never)]
 pub fn run(global: &Global, command: &Update, log: &mut Log) -> Result<i32> {
     let container = container(global, &command.id)?;
     if container.status()? == Status::Stopped {
