@@ -177,11 +177,7 @@ impl<'a> Child<'a> {
             } => self.attach_rootfs(path, *tree, *private),
             Op::Mount(mount) => self.mount(mount),
             Op::Bind(bind) => self.bind(bind),
-            Op::Remount {
-                target,
-                flags,
-                data,
-            } => self.remount(target, *flags, data.as_deref()),
+            Op::Remount(remount) => self.remount(remount),
             Op::SetAttributes { target, attributes } => {
                 self.set_mount_attributes(target, *attributes)
             }
@@ -303,6 +299,7 @@ impl<'a> Child<'a> {
         };
         hooks::run_all(self.given.hooks.at(point), state).map_err(|error| {
             let mut fault = Fault::new("", Errno(0));
+            fault.index = error.index as u32;
             error.describe(point, &mut fault.detail);
             fault
         })

@@ -6,13 +6,13 @@
 use super::rootfs::filesystem_type;
 use super::{Brief, Briefly, Child, Done, attributes};
 use crate::plan::options;
-use crate::plan::{Bind, Mount, Then};
+use crate::plan::{Bind, Mount, Remount, Then};
 use crate::root::Make;
 use crate::sync::{self, Calling, Fault, Message, Text};
 use kernel::Errno;
 use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH};
 use kernel::mount::{self as m, Attributes};
-use std::ffi::{CStr, c_ulong};
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 const S_IFMT: u32 = 0o170_000;
@@ -227,14 +227,25 @@ impl<'a> Child<'a> {
         change(tree, &bind.then)
     }
 
-    pub(super) fn remount(&mut self, target: &CStr, flags: c_ulong, data: Option<&CStr>) -> Done {
+    pub(super) fn remount(&mut self, remount: &Remount) -> Done {
         let fd = self
             .root()?
-            .open(target, O_PATH | O_DIRECTORY)
+            .open(&remount.target, O_PATH)
             .calling("open target")
             .brief()?;
-        file::fchdir(fd.as_fd()).calling("fchdir")?;
-        m::mount_here(None, None, flags, data).calling("mount MS_REMOUNT")
+        match remount.attributes {
+            Some(change) => {
+                if let Some(change) = set_unless_locked(fd.as_fd(), change, remount.must_clear)? {
+                    attributes::set(fd.as_fd(), false, change)?;
+                }
+            }
+            None => {
+                file::fchdir(fd.as_fd()).calling("fchdir")?;
+                m::mount_here(None, None, remount.flags, remount.data.as_deref())
+                    .calling("mount MS_REMOUNT")?;
+            }
+        }
+        change(fd.as_fd(), &remount.then)
     }
 
     pub(super) fn set_mount_attributes(&mut self, target: &CStr, change: Attributes) -> Done {

@@ -113,6 +113,23 @@ pub struct Bind {
     pub optional: bool,
 }
 
+/// A mount to change in place.
+#[derive(Clone, Debug)]
+pub struct Remount {
+    /// Where, inside the root filesystem.
+    pub target: CString,
+    /// With `bind`: what changes on the mount alone.
+    pub attributes: Option<Attributes>,
+    /// As of [`Bind`].
+    pub must_clear: u64,
+    /// Without `bind`: `MS_*` for the filesystem itself.
+    pub flags: c_ulong,
+    /// Comma-separated data, for the filesystem itself.
+    pub data: Option<CString>,
+    /// What to change on it and everything below, afterwards.
+    pub then: Then,
+}
+
 /// A device to make.
 #[derive(Clone, Debug)]
 pub struct DeviceNode {
@@ -174,11 +191,7 @@ pub enum Op {
     /// Mounts something that is there already.
     Bind(Box<Bind>),
     /// Changes a mount in place (`remount`).
-    Remount {
-        target: CString,
-        flags: c_ulong,
-        data: Option<CString>,
-    },
+    Remount(Box<Remount>),
     /// Changes attributes of a mount once everything below it is in place.
     SetAttributes {
         target: CString,
@@ -330,7 +343,7 @@ impl fmt::Display for Op {
                     .map_or(Ok(()), |d| write!(f, " ({})", Shown(d)))
             }
             Op::Bind(b) => write!(f, "mount {} on {}", Shown(&b.source), Shown(&b.target)),
-            Op::Remount { target, .. } => write!(f, "remount {}", Shown(target)),
+            Op::Remount(r) => write!(f, "remount {}", Shown(&r.target)),
             Op::SetAttributes { target, .. } => {
                 write!(f, "set attributes of the mount on {}", Shown(target))
             }
