@@ -9,6 +9,7 @@ mod json;
 mod launch;
 mod signals;
 mod syscall;
+mod without;
 
 use json::Json;
 use std::io::{Read, Write};
@@ -21,6 +22,9 @@ fn main() {
         .collect();
     if args.first().is_some_and(|a| a == "launch") {
         launch::launch(&args[1..]);
+    }
+    if args.first().is_some_and(|a| a == "without") {
+        without::run(&args[1..]);
     }
     for command in args.split(|a| a == ";") {
         if let Some((name, rest)) = command.split_first() {

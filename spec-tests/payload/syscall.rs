@@ -71,4 +71,5 @@ numbers! {
     FCHOWNAT 260 54
     MKDIRAT 258 34
     SETNS 308 268
+    SECCOMP 317 277
 }

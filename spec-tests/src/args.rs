@@ -10,8 +10,10 @@ usage: spec-tests [options] [filter]...
 
 Runs the conformance tests whose name contains one of the filters.
 
-  --runtime [NAME=]PATH[,oci-version=V][,view=v1|v2|host][,arg=A]...
-                     a runtime under test; may be repeated; default $RUNTIME
+  --runtime [NAME=]PATH[,oci-version=V][,view=v1|v2|host][,arg=A][,without=ERRNO[:CALL+CALL]]...
+                     a runtime under test; may be repeated; default $RUNTIME. With without= new system calls
+                     (or the named ones) fail with ENOSYS or EPERM for it; a test then passes, too, when the
+                     runtime refuses and names such a call
   --group A,B        only these groups
   --filter TEXT      the same as a bare filter
   --jobs N           tests at a time (default: the number of CPUs)

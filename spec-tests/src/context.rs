@@ -154,9 +154,13 @@ impl Context {
         let stdout = self.dir.join(format!("io/{}.out", self.outputs));
         let stderr = self.dir.join(format!("io/{}.err", self.outputs));
         let runtime = &self.runtime;
-        Ok(Invocation::new(&runtime.path, stdout, stderr)?
-            .args(&runtime.args)
-            .args(args))
+        let invocation = match &runtime.without {
+            None => Invocation::new(&runtime.path, stdout, stderr)?,
+            Some(without) => Invocation::new(&self.payload, stdout, stderr)?
+                .args(["without", &without.errno, &without.calls])
+                .args([&runtime.path]),
+        };
+        Ok(invocation.args(&runtime.args).args(args))
     }
 
     /// Any other program, run with the same deadline.

@@ -12,6 +12,7 @@ mod reaper;
 mod report;
 mod runtime;
 mod schedule;
+mod sentinel;
 mod table;
 mod terminal;
 mod tests;

@@ -1,11 +1,12 @@
 //! Holes around devices, descriptors, ids, the runtime's own binary and oversized values.
 
-use super::security::{OLD, Sentinel};
+use super::security::OLD;
 use crate::check::{Verdict, fail};
 use crate::config::add_mount;
 use crate::context::{json_line, json_lines};
 use crate::host::Need;
 use crate::inside::Inside;
+use crate::sentinel::Sentinel;
 use crate::table::Table;
 use crate::terminal::ConsoleSocket;
 use crate::{check, check_eq};
