@@ -20,5 +20,6 @@ pub mod seccomp;
 pub mod socket;
 mod sys;
 pub mod tty;
+pub mod xattr;
 
 pub use errno::{Errno, Result};
