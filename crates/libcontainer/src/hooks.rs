@@ -275,7 +275,8 @@ fn run(hook: &Hook, state: State<'_>, out: &mut HookError) -> std::result::Resul
     let (stdin, state_in) = io::pipe().map_err(call("pipe"))?;
     let (stdout, stdout_in) = io::pipe().map_err(call("pipe"))?;
     let (stderr, stderr_in) = io::pipe().map_err(call("pipe"))?;
-    let deadline = hook.timeout.map(|t| Instant::now() + t);
+    // What lies beyond the clock's range never comes.
+    let deadline = hook.timeout.and_then(|t| Instant::now().checked_add(t));
     let file = |i: usize, pipe| hook.outputs[i].as_ref().map_or(pipe, |fd| &**fd);
     let streams = [&stdin, file(0, &stdout_in), file(1, &stderr_in)];
     let child = process::clone(CloneArgs::default(), || become_hook(hook, streams))
@@ -482,6 +483,11 @@ mod tests {
         );
         std::thread::sleep(Duration::from_millis(1500));
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_timeout_beyond_the_range_of_the_clock_never_passes() {
+        assert_eq!(outcome(hook("/bin/true", &[], Some(i64::MAX))), "");
     }
 
     #[test]

@@ -382,6 +382,9 @@ impl fmt::Display for Op {
             Op::StdioOwner => f.write_str("give standard input and output to the user"),
             Op::SecureBits => f.write_str("clear the secure bits"),
             Op::BoundingSet { .. } => f.write_str("drop capabilities from the bounding set"),
+            Op::Groups { groups } if groups.len() > 20 => {
+                write!(f, "set {} supplementary groups", groups.len())
+            }
             Op::Groups { groups } => write!(f, "set the supplementary groups {groups:?}"),
             Op::Ids { uid, gid } => write!(f, "become user {uid} and group {gid}"),
             Op::Chdir => f.write_str("change to the working directory"),

@@ -10,6 +10,8 @@ use kernel::tty::WindowSize;
 use std::collections::HashSet;
 use std::ffi::CString;
 
+/// As many supplementary groups as a process has (linux/limits.h).
+const NGROUPS_MAX: usize = 65_536;
 /// The search path of a program without PATH in its environment.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const RLIMITS: [(&str, u32); 16] = [
@@ -66,6 +68,18 @@ pub fn process(
                 format!("{name} {id} means \"no change\" to the kernel, it is no id"),
             ));
         }
+    }
+    let groups = &p.user.additional_gids;
+    if groups.len() > NGROUPS_MAX {
+        let why = format!(
+            "{} groups: the kernel takes at most {NGROUPS_MAX}",
+            groups.len()
+        );
+        return Err(Error::invalid(at("user/additionalGids"), why));
+    }
+    if let Some(i) = groups.iter().position(|gid| *gid == u32::MAX) {
+        let why = format!("{} is no id of a group", u32::MAX);
+        return Err(Error::invalid(at(&format!("user/additionalGids/{i}")), why));
     }
     if let Some(umask) = p.user.umask.filter(|m| *m > 0o7777) {
         return Err(Error::invalid(
