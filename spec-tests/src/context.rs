@@ -27,6 +27,10 @@ pub struct Context {
     pub config: Value,
     /// The payload on the host, for hooks and the like.
     pub payload: PathBuf,
+    /// Whether races are run at full length.
+    pub full: bool,
+    /// What a test that passes has to tell.
+    pub note: String,
     outputs: usize,
     /// Standard output of the container that was created last.
     pub container_stdout: PathBuf,
@@ -64,6 +68,8 @@ impl Context {
             tag: tag.to_string(),
             dir: dir.to_path_buf(),
             payload: payload.to_path_buf(),
+            full: false,
+            note: String::new(),
             outputs: 0,
             container_stdout: PathBuf::new(),
         };

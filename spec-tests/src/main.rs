@@ -90,6 +90,7 @@ fn run_worker(tests: &[Test], name: &str, options: &Options) -> io::Result<bool>
     let errand = worker::Errand {
         runtime,
         systemd: options.systemd,
+        full: options.full,
         tag: &options.tag,
         dir: &options.dir,
         payload: &options.payload,

@@ -36,7 +36,7 @@ impl Sentinel {
         let dir = c.dir.join("sentinel");
         if !dir.exists() {
             fs::create_dir_all(dir.join("sub"))?;
-            for name in ["file", "null", "console", "passwd", "sub/file"] {
+            for name in ["file", "null", "sentinel", "passwd", "sub/file"] {
                 fs::write(dir.join(name), MARK)?;
             }
             symlink("file", dir.join("link"))?;

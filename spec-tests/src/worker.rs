@@ -16,6 +16,8 @@ pub struct Errand<'a> {
     pub runtime: Runtime,
     /// Whether the systemd cgroup driver is asked for.
     pub systemd: bool,
+    /// Whether races are run at full length.
+    pub full: bool,
     /// The test's tag.
     pub tag: &'a str,
     /// The test's folder, which does not exist yet.
@@ -29,14 +31,14 @@ pub fn work(test: &Test, errand: Errand<'_>) -> std::io::Result<()> {
     std::fs::create_dir_all(errand.dir)?;
     let result = errand.dir.join("result.json");
     let verdict = match judge(test, errand) {
-        Ok(()) => json!({"verdict": "pass"}),
+        Ok(note) => json!({"verdict": "pass", "text": note}),
         Err(Failure::Fail(text)) => json!({"verdict": "fail", "text": text}),
         Err(Failure::Skip(text)) => json!({"verdict": "skip", "text": text}),
     };
     std::fs::write(result, verdict.to_string())
 }
 
-fn judge(test: &Test, errand: Errand<'_>) -> Verdict {
+fn judge(test: &Test, errand: Errand<'_>) -> Verdict<String> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     if host::is_root() {
         view::enter(errand.runtime.view)?;
@@ -55,6 +57,7 @@ fn judge(test: &Test, errand: Errand<'_>) -> Verdict {
         errand.dir,
         errand.payload,
     )?;
+    context.full = errand.full;
     let before = Before::now(&context.dir);
     let sentinel = match test.group {
         "security" => Some(Sentinel::new(&context)?),
@@ -72,7 +75,7 @@ fn judge(test: &Test, errand: Errand<'_>) -> Verdict {
             "{text}; also left behind: {}",
             leaks.join(", ")
         ))),
-        (verdict, _) => verdict,
+        (verdict, _) => verdict.map(|()| context.note),
     }
 }
 

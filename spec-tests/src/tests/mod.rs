@@ -47,6 +47,7 @@ mod seccomp_agent;
 mod seccomp_notify;
 mod security;
 mod security_process;
+mod security_race;
 pub mod sockets;
 mod start;
 pub mod state;
@@ -60,7 +61,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 53] = [
+    let subjects: [fn(&mut Table); 54] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -113,6 +114,7 @@ pub fn all() -> Table {
         errors::add,
         security::add,
         security_process::add,
+        security_race::add,
         reliability::add,
     ];
     for add in subjects {
