@@ -90,15 +90,13 @@ impl Hooks {
 
 /// Opens a file that output is added to.
 fn open_output(path: Option<&Path>, stream: &str) -> Result<Option<Rc<OwnedFd>>> {
-    use file::{CWD, O_APPEND, O_CREAT, O_NOCTTY, O_WRONLY};
+    use file::{CWD, O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK, O_WRONLY};
     let Some(path) = path else { return Ok(None) };
     let c_path = crate::plan::c_string(&path.to_string_lossy(), String::new)?;
-    let fd = file::openat(
-        CWD,
-        &c_path,
-        O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY,
-        0o644,
-    );
+    // A pipe that nobody reads is an error, not a reason to wait; hooks then write to one as usual.
+    let flags = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK;
+    let fd = file::openat(CWD, &c_path, flags, 0o644)
+        .and_then(|fd| io::set_nonblocking(fd.as_fd(), false).map(|()| fd));
     let field = format!("/annotations/run.oci.hooks.{stream}");
     fd.map(|fd| Some(Rc::new(fd)))
         .map_err(|e| Error::os(format!("open {}", path.display()), e).field(field))
