@@ -59,9 +59,9 @@ fn judge(test: &Test, errand: Errand<'_>) -> Verdict<String> {
     )?;
     context.full = errand.full;
     let before = Before::now(&context.dir);
-    let sentinel = match test.group {
-        "security" => Some(Sentinel::new(&context)?),
-        _ => None,
+    let sentinel = match test.is_in("security") {
+        true => Some(Sentinel::new(&context)?),
+        false => None,
     };
     let verdict = excuse((test.body)(&mut context), &context.runtime);
     remove_containers(&mut context);
