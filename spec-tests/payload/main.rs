@@ -2,6 +2,7 @@
 //! what it may do. Arguments are commands, separated by `;`, carried out in order.
 
 mod agent;
+mod attack;
 mod attempt;
 mod hook;
 mod inspect;
@@ -9,6 +10,7 @@ mod json;
 mod launch;
 mod signals;
 mod syscall;
+mod without;
 
 use json::Json;
 use std::io::{Read, Write};
@@ -21,6 +23,9 @@ fn main() {
         .collect();
     if args.first().is_some_and(|a| a == "launch") {
         launch::launch(&args[1..]);
+    }
+    if args.first().is_some_and(|a| a == "without") {
+        without::run(&args[1..]);
     }
     for command in args.split(|a| a == ";") {
         if let Some((name, rest)) = command.split_first() {
@@ -60,6 +65,9 @@ fn run(name: &str, args: &[String]) {
                 Json::Int(signals::next(args) as i64),
             )]));
         }
+        "prey" => print(&attack::prey(arg(0), arg(1))),
+        "overwrite" => print(&attack::overwrite(arg(0))),
+        "unseal" => print(&attack::unseal(arg(0), arg(1), arg(2))),
         "await-file" => await_file(arg(0)),
         "await-size" => await_size(arg(0), arg(1)),
         "background" => background(args),

@@ -10,11 +10,14 @@ usage: spec-tests [options] [filter]...
 
 Runs the conformance tests whose name contains one of the filters.
 
-  --runtime [NAME=]PATH[,oci-version=V][,view=v1|v2|host][,arg=A]...
-                     a runtime under test; may be repeated; default $RUNTIME
+  --runtime [NAME=]PATH[,oci-version=V][,view=v1|v2|host][,arg=A][,without=ERRNO[:CALL+CALL]]...
+                     a runtime under test; may be repeated; default $RUNTIME. With without= new system calls
+                     (or the named ones) fail with ENOSYS or EPERM for it; a test then passes, too, when the
+                     runtime refuses and names such a call
   --group A,B        only these groups
   --filter TEXT      the same as a bare filter
   --jobs N           tests at a time (default: the number of CPUs)
+  --full             races at full length: 500 runs and 20,000 swaps each
   --systemd-cgroup   pass --systemd-cgroup and systemd cgroup paths
   --list             print the tests and what each stands for
   --tap FILE         write a TAP 13 report
@@ -37,6 +40,8 @@ pub struct Options {
     pub groups: Vec<String>,
     /// Tests at a time.
     pub jobs: usize,
+    /// `--full`.
+    pub full: bool,
     /// `--systemd-cgroup`.
     pub systemd: bool,
     /// `--list`.
@@ -96,6 +101,7 @@ pub fn parse(args: Vec<String>) -> Result<Options, String> {
                     .parse()
                     .map_err(|_| "--jobs needs a number".to_string())?
             }
+            "--full" => options.full = true,
             "--systemd-cgroup" => options.systemd = true,
             "--list" => options.list = true,
             "--compare" => options.compare = true,

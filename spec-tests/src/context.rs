@@ -27,6 +27,10 @@ pub struct Context {
     pub config: Value,
     /// The payload on the host, for hooks and the like.
     pub payload: PathBuf,
+    /// Whether races are run at full length.
+    pub full: bool,
+    /// What a test that passes has to tell.
+    pub note: String,
     outputs: usize,
     /// Standard output of the container that was created last.
     pub container_stdout: PathBuf,
@@ -64,6 +68,8 @@ impl Context {
             tag: tag.to_string(),
             dir: dir.to_path_buf(),
             payload: payload.to_path_buf(),
+            full: false,
+            note: String::new(),
             outputs: 0,
             container_stdout: PathBuf::new(),
         };
@@ -154,9 +160,13 @@ impl Context {
         let stdout = self.dir.join(format!("io/{}.out", self.outputs));
         let stderr = self.dir.join(format!("io/{}.err", self.outputs));
         let runtime = &self.runtime;
-        Ok(Invocation::new(&runtime.path, stdout, stderr)?
-            .args(&runtime.args)
-            .args(args))
+        let invocation = match &runtime.without {
+            None => Invocation::new(&runtime.path, stdout, stderr)?,
+            Some(without) => Invocation::new(&self.payload, stdout, stderr)?
+                .args(["without", &without.errno, &without.calls])
+                .args([&runtime.path]),
+        };
+        Ok(invocation.args(&runtime.args).args(args))
     }
 
     /// Any other program, run with the same deadline.

@@ -12,6 +12,7 @@ mod reaper;
 mod report;
 mod runtime;
 mod schedule;
+mod sentinel;
 mod table;
 mod terminal;
 mod tests;
@@ -62,6 +63,9 @@ fn dispatch(options: &Options) -> io::Result<bool> {
     if options.list {
         for test in &chosen {
             println!("{}\n    {}", test.name, test.requirement);
+            if let Some(holes) = test.guards {
+                println!("    {holes}");
+            }
         }
         println!("{} tests", chosen.len());
         return Ok(true);
@@ -89,6 +93,7 @@ fn run_worker(tests: &[Test], name: &str, options: &Options) -> io::Result<bool>
     let errand = worker::Errand {
         runtime,
         systemd: options.systemd,
+        full: options.full,
         tag: &options.tag,
         dir: &options.dir,
         payload: &options.payload,
@@ -97,7 +102,7 @@ fn run_worker(tests: &[Test], name: &str, options: &Options) -> io::Result<bool>
 }
 
 fn is_chosen(test: &Test, options: &Options) -> bool {
-    (options.groups.is_empty() || options.groups.iter().any(|group| group == test.group))
+    (options.groups.is_empty() || options.groups.iter().any(|group| test.is_in(group)))
         && (options.filters.is_empty()
             || options
                 .filters

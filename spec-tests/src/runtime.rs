@@ -14,7 +14,38 @@ use std::time::Duration;
 /// How long one command of a runtime may take before it counts as hung.
 pub const COMMAND_DEADLINE: Duration = Duration::from_secs(12);
 
-/// `NAME=PATH[,oci-version=V][,view=v1|v2|host][,arg=--flag]...`, as given to `--runtime`.
+/// The system calls that `without=` takes away when it does not say which.
+const NEW_CALLS: &str = "openat2+open_tree+move_mount+fsopen+fsconfig+fsmount+fspick+mount_setattr+clone3+close_range+faccessat2";
+
+/// System calls that fail for a runtime and everything it starts, as on an older kernel (ENOSYS) or below a seccomp
+/// profile that does not know them (EPERM).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Without {
+    /// `ENOSYS` or `EPERM`.
+    pub errno: String,
+    /// Names, with a plus between them.
+    pub calls: String,
+}
+
+impl Without {
+    fn parse(text: &str) -> Result<Without, String> {
+        let (errno, calls) = text.split_once(':').unwrap_or((text, NEW_CALLS));
+        match errno {
+            "ENOSYS" | "EPERM" => Ok(Without {
+                errno: errno.to_string(),
+                calls: calls.to_string(),
+            }),
+            _ => Err(format!("without={text}: neither ENOSYS nor EPERM")),
+        }
+    }
+
+    /// Whether a message says that one of these calls is missing: a refusal with a reason.
+    pub fn is_named_in(&self, text: &str) -> bool {
+        self.calls.split('+').any(|call| text.contains(call))
+    }
+}
+
+/// `NAME=PATH[,oci-version=V][,view=v1|v2|host][,arg=--flag][,without=ERRNO[:CALL+CALL]]...`, as given to `--runtime`.
 #[derive(Clone, Debug)]
 pub struct Runtime {
     /// What reports call it.
@@ -27,6 +58,8 @@ pub struct Runtime {
     pub oci_version: String,
     /// The cgroup hierarchy that it is shown.
     pub view: View,
+    /// The system calls that it must do without.
+    pub without: Option<Without>,
     /// The text this was parsed from, for handing it on to a worker.
     pub text: String,
 }
@@ -54,6 +87,7 @@ impl Runtime {
             args: Vec::new(),
             oci_version: "1.3.0".to_string(),
             view: View::Host,
+            without: None,
             text: text.to_string(),
         };
         for part in parts {
@@ -61,7 +95,12 @@ impl Runtime {
                 Some(("oci-version", version)) => runtime.oci_version = version.to_string(),
                 Some(("view", view)) => runtime.view = View::parse(view)?,
                 Some(("arg", arg)) => runtime.args.push(arg.to_string()),
-                _ => return Err(format!("{part:?} is not oci-version=, view= or arg=")),
+                Some(("without", calls)) => runtime.without = Some(Without::parse(calls)?),
+                _ => {
+                    return Err(format!(
+                        "{part:?} is not oci-version=, view=, arg= or without="
+                    ));
+                }
             }
         }
         Ok(runtime)

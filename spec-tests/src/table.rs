@@ -20,6 +20,8 @@ pub struct Test {
     pub needs: Vec<Need>,
     /// The specification or runtime version that brought the feature, when runtimes in use may be older.
     pub newer: Option<&'static str>,
+    /// The published holes that it would have found, when its name does not tell.
+    pub guards: Option<&'static str>,
     /// Why the test stands although every runtime at hand fails it.
     pub justification: Option<&'static str>,
     /// How long the whole test may take.
@@ -54,6 +56,13 @@ impl Test {
     }
 }
 
+impl Test {
+    /// Whether it belongs to a group: its own, or `security` when it stands for a published hole.
+    pub fn is_in(&self, group: &str) -> bool {
+        self.group == group || (group == "security" && self.guards.is_some())
+    }
+}
+
 /// All tests, in the order in which they were added.
 #[derive(Default)]
 pub struct Table {
@@ -66,6 +75,13 @@ impl Table {
     /// Tests added from here on belong to `group`.
     pub fn group(&mut self, group: &'static str) {
         self.group = group;
+    }
+
+    /// Says which published holes a test that is there already would have found.
+    pub fn guards(&mut self, name: &str, holes: &'static str) {
+        let test = self.tests.iter_mut().find(|test| test.name == name);
+        test.unwrap_or_else(|| panic!("no test is called {name}"))
+            .guards = Some(holes);
     }
 
     /// Adds a test. A name may be used once.
@@ -86,6 +102,7 @@ impl Table {
             requirement: requirement.into(),
             needs: Vec::new(),
             newer: None,
+            guards: None,
             justification: None,
             deadline: Duration::from_secs(30),
             body: Box::new(body),

@@ -1,6 +1,6 @@
 //! Files by descriptor: openat2(2), the *at calls, and what a descriptor refers to.
 
-use crate::sys::{check, owned};
+use crate::sys::{check, known, owned};
 use crate::{Errno, Result};
 use std::ffi::CStr;
 use std::mem::{MaybeUninit, size_of};
@@ -22,7 +22,7 @@ pub use libc::{
 /// prove that a `..` stayed inside; somebody who renames in a loop must not keep us here for ever.
 const RACE_TRIES: usize = 128;
 
-/// openat2(2). `O_CLOEXEC` is always added. `mode` counts only with `O_CREAT`.
+/// openat2(2). `O_CLOEXEC` is always added. `mode` counts only with `O_CREAT`. ENOSYS also below a seccomp filter that does not let it pass.
 pub fn openat2(
     dir: BorrowedFd<'_>,
     path: &CStr,
@@ -53,7 +53,12 @@ pub fn openat2(
         };
         match owned(ret) {
             Err(Errno::EAGAIN) if tries < RACE_TRIES => tries += 1,
-            other => return other,
+            other => {
+                return known(other, || {
+                    // SAFETY: a size of 0 is refused before the pointer is looked at.
+                    unsafe { libc::syscall(libc::SYS_openat2, -1, path.as_ptr(), &how, 0usize) }
+                });
+            }
         }
     }
 }
@@ -266,18 +271,22 @@ pub fn fchownat(dir: BorrowedFd<'_>, path: &CStr, uid: u32, gid: u32) -> Result<
     .map(drop)
 }
 
-/// faccessat2(2) with the effective ids (kernel 5.8): may this process do `mode` (`X_OK` ...) to `path` below `dir`?
+/// faccessat2(2) with the effective ids (kernel 5.8): may this process do `mode` (`X_OK` ...) to `path` below `dir`? Where a filter withholds it, the
+/// older call answers for the real ids.
 pub fn faccessat(dir: BorrowedFd<'_>, path: &CStr, mode: i32) -> Result<()> {
-    // SAFETY: path is NUL-terminated.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_faccessat2,
-            dir.as_raw_fd(),
-            path.as_ptr(),
-            mode,
-            libc::AT_EACCESS | libc::AT_EMPTY_PATH,
-        )
-    })
+    let (dir, path) = (dir.as_raw_fd(), path.as_ptr());
+    let access = |flags: i32| {
+        // SAFETY: path is NUL-terminated.
+        unsafe { libc::syscall(libc::SYS_faccessat2, dir, path, mode, flags) }
+    };
+    match known(
+        check(access(libc::AT_EACCESS | libc::AT_EMPTY_PATH)),
+        || access(!0),
+    ) {
+        // SAFETY: path is NUL-terminated.
+        Err(Errno::ENOSYS) => check(unsafe { libc::syscall(libc::SYS_faccessat, dir, path, mode) }),
+        other => other,
+    }
     .map(drop)
 }
 

@@ -1,6 +1,6 @@
 //! Reading, writing, waiting, and closing.
 
-use crate::sys::check;
+use crate::sys::{check, known};
 use crate::{Errno, Result};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -88,17 +88,27 @@ pub fn is_open(number: RawFd) -> bool {
     check(unsafe { libc::syscall(libc::SYS_fcntl, number, libc::F_GETFD) }).is_ok()
 }
 
-/// Closes every descriptor from `first` on (close_range(2), kernel 5.9; a walk where it is missing).
+/// Closes every descriptor from `first` on (close_range(2), kernel 5.9; a walk where a filter withholds it).
 ///
 /// For a process that is about to exec or exit, or for the first line of main: whatever owned one of these descriptors must not be used, or
 /// dropped, afterwards.
 pub fn close_from(first: u32) -> Result<()> {
-    // SAFETY: no memory is passed, and the caller gives up every descriptor in the range.
-    match check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) }) {
-        Err(Errno::ENOSYS) => each_from(first, |fd| {
-            // SAFETY: as above.
-            unsafe { libc::syscall(libc::SYS_close, fd) };
-        }),
+    close_between(first, u32::MAX)
+}
+
+/// Closes `first`, `last` and all between, under the contract of [`close_from`].
+fn close_between(first: u32, last: u32) -> Result<()> {
+    let close = |flags: u32| {
+        // SAFETY: no memory is passed, and the caller gives up every descriptor in the range.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) }
+    };
+    match known(check(close(0)), || close(!0)) {
+        Err(Errno::ENOSYS) => {
+            for fd in first..=last.min(highest_descriptor()?) {
+                close_number(fd as RawFd);
+            }
+            Ok(())
+        }
         other => other.map(drop),
     }
 }
@@ -109,8 +119,7 @@ pub fn close_all_but(first: u32, keep: &[RawFd]) -> Result<()> {
     for fd in keep {
         let fd = *fd as u32;
         if fd > next {
-            // SAFETY: as in close_from.
-            check(unsafe { libc::syscall(libc::SYS_close_range, next, fd - 1, 0) })?;
+            close_between(next, fd - 1)?;
         }
         next = next.max(fd + 1);
     }
@@ -126,8 +135,9 @@ pub fn keep_only(fd: BorrowedFd<'_>, number: RawFd) -> Result<BorrowedFd<'static
     Ok(unsafe { BorrowedFd::borrow_raw(number) })
 }
 
-/// Walks the descriptor table up to the soft limit. Only for kernels or filters without close_range.
-fn each_from(first: u32, mut act: impl FnMut(RawFd)) -> Result<()> {
+/// The highest number that a descriptor can have, as far as the limit tells: one that was opened before the limit came down is missed. Only for
+/// filters without close_range.
+fn highest_descriptor() -> Result<u32> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
@@ -136,11 +146,7 @@ fn each_from(first: u32, mut act: impl FnMut(RawFd)) -> Result<()> {
     check(libc::c_long::from(unsafe {
         libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit)
     }))?;
-    let end = limit.rlim_max.min(1 << 20) as RawFd;
-    for fd in first as RawFd..end {
-        act(fd);
-    }
-    Ok(())
+    Ok(limit.rlim_max.min(1 << 20) as u32)
 }
 
 /// Waits until `fd` is readable or hung up; `Ok(false)` at the deadline.

@@ -22,5 +22,6 @@ pub mod socket;
 mod start;
 mod sys;
 pub mod tty;
+pub mod xattr;
 
 pub use errno::{Errno, Result};

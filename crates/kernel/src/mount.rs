@@ -1,6 +1,6 @@
 //! Mounts: the calls that take descriptors (open_tree, move_mount, mount_setattr, fsopen) and the classic ones on the current directory.
 
-use crate::sys::{check, owned};
+use crate::sys::{check, known, owned};
 use crate::{Errno, Result};
 use std::ffi::CStr;
 use std::mem::size_of;
@@ -39,26 +39,23 @@ pub fn clone_tree(
     if nofollow {
         flags |= libc::AT_SYMLINK_NOFOLLOW as u32;
     }
-    // SAFETY: path is NUL-terminated.
-    owned(unsafe { libc::syscall(libc::SYS_open_tree, dir.as_raw_fd(), path.as_ptr(), flags) })
+    let open = |flags: u32| {
+        // SAFETY: path is NUL-terminated.
+        unsafe { libc::syscall(libc::SYS_open_tree, dir.as_raw_fd(), path.as_ptr(), flags) }
+    };
+    known(owned(open(flags)), || open(!0))
 }
 
 /// move_mount(2): attaches the mount `from` (detached or not) on what `to` refers to. No path takes part.
 pub fn move_mount(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
     let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
     let empty = c"".as_ptr();
-    // SAFETY: both paths are the empty C string.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_move_mount,
-            from.as_raw_fd(),
-            empty,
-            to.as_raw_fd(),
-            empty,
-            flags,
-        )
-    })
-    .map(drop)
+    let attach = |flags: u32| {
+        let (from, to) = (from.as_raw_fd(), to.as_raw_fd());
+        // SAFETY: both paths are the empty C string.
+        unsafe { libc::syscall(libc::SYS_move_mount, from, empty, to, empty, flags) }
+    };
+    known(check(attach(flags)), || attach(!0)).map(drop)
 }
 
 /// What mount_setattr(2) changes. All zero changes nothing.
@@ -87,7 +84,7 @@ pub fn set_attributes(
     };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is the empty C string; attr is a live mount_attr of the size passed.
-    check(unsafe {
+    let result = check(unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
             fd.as_raw_fd(),
@@ -96,17 +93,19 @@ pub fn set_attributes(
             &attr,
             size_of::<libc::mount_attr>(),
         )
-    })
-    .map(drop)
+    });
+    known(result, set_attributes_probe).map(drop)
 }
 
-/// Whether the kernel has mount_setattr(2).
-pub fn has_set_attributes() -> bool {
+fn set_attributes_probe() -> libc::c_long {
     let attr: *const libc::mount_attr = std::ptr::null();
     // SAFETY: a size of 0 is refused before the pointer is looked at.
-    let result =
-        check(unsafe { libc::syscall(libc::SYS_mount_setattr, -1, c"".as_ptr(), 0, attr, 0usize) });
-    result != Err(Errno::ENOSYS)
+    unsafe { libc::syscall(libc::SYS_mount_setattr, -1, c"".as_ptr(), 0, attr, 0usize) }
+}
+
+/// Whether the kernel has mount_setattr(2), and no filter withholds it.
+pub fn has_set_attributes() -> bool {
+    known(check(set_attributes_probe()), set_attributes_probe) != Err(Errno::ENOSYS)
 }
 
 /// mount(2) on the current directory, which the caller has pinned with fchdir: no lookup of the target happens here.

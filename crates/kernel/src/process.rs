@@ -1,9 +1,9 @@
 //! Processes: clone3, pidfds, namespaces, signals, waiting.
 
-use crate::sys::{check, owned};
+use crate::sys::{check, known, owned};
 use crate::{Errno, Result};
 use std::mem::size_of;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 pub use libc::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER,
@@ -32,6 +32,8 @@ pub struct Child {
 
 /// clone3(2) without shared memory, like fork: `child` runs in the new process, which exits with 127 if it returns. The parent gets the child.
 ///
+/// Where a seccomp filter withholds clone3, because it cannot look into its argument, the older clone(2) does the same.
+///
 /// `child` starts with a copy of this thread only. Another thread may have held the allocator's lock at that moment, so when this process is
 /// threaded `child` must neither allocate nor take locks.
 pub fn clone(args: CloneArgs<'_>, child: impl FnOnce()) -> Result<Child> {
@@ -51,9 +53,17 @@ pub fn clone(args: CloneArgs<'_>, child: impl FnOnce()) -> Result<Child> {
         raw.flags |= CLONE_INTO_CGROUP;
         raw.cgroup = cgroup.as_raw_fd() as u64;
     }
-    // SAFETY: raw is a live clone_args of the size passed. CLONE_VM is not among the flags that callers can set through the constants above, so the child
-    // runs on its own copy of this stack and memory, as after fork.
-    match check(unsafe { libc::syscall(libc::SYS_clone3, &raw, size_of::<libc::clone_args>()) })? {
+    // SAFETY: raw is a live clone_args of the size passed, or the size is 0, which is refused at once. CLONE_VM is not among the flags that callers can set
+    // through the constants above, so the child runs on its own copy of this stack and memory, as after fork.
+    let clone3 = |size: usize| unsafe { libc::syscall(libc::SYS_clone3, &raw, size) };
+    let result = match known(check(clone3(size_of::<libc::clone_args>())), || clone3(0)) {
+        Err(Errno::ENOSYS) => match args.cgroup {
+            None => clone2(args.flags, &mut pidfd),
+            Some(cgroup) => clone_by_way_of(cgroup, args.flags, &mut pidfd),
+        },
+        other => other,
+    };
+    match result? {
         0 => {
             child();
             exit(127)
@@ -66,6 +76,53 @@ pub fn clone(args: CloneArgs<'_>, child: impl FnOnce()) -> Result<Child> {
                 pidfd,
             })
         }
+    }
+}
+
+/// clone(2), whose flags share their lowest byte with the signal.
+fn clone2(flags: i32, pidfd: &mut RawFd) -> Result<usize> {
+    if flags & 0xff != 0 {
+        return Err(Errno::ENOSYS);
+    }
+    let flags = flags as u32 as u64 | libc::CLONE_PIDFD as u64 | libc::SIGCHLD as u64;
+    let null = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: no CLONE_VM, as in `clone`, so a null stack means a copy of this one. The third argument is where CLONE_PIDFD puts the descriptor; the last
+    // two, whose order differs between architectures, are not used without their flags.
+    check(unsafe { libc::syscall(libc::SYS_clone, flags, null, pidfd, null, null) })
+}
+
+/// clone(2) has no `CLONE_INTO_CGROUP`: a process that lives for a moment enters the cgroup and makes the child there, as its sibling. It shares the descriptor
+/// table, so the child's pidfd is the caller's too.
+fn clone_by_way_of(cgroup: BorrowedFd<'_>, flags: i32, pidfd: &mut RawFd) -> Result<usize> {
+    let (read_end, write_end) = crate::io::pipe()?;
+    let mut own_pidfd: RawFd = -1;
+    if clone2(libc::CLONE_FILES, &mut own_pidfd)? == 0 {
+        let path = c"cgroup.procs";
+        let made = crate::file::openat(cgroup, path, libc::O_WRONLY, 0)
+            .and_then(|procs| crate::io::write_all(procs.as_fd(), b"0"))
+            .and_then(|()| clone2(flags | CLONE_PARENT, pidfd));
+        if made == Ok(0) {
+            return made;
+        }
+        let answer = made.map_or_else(|errno| -errno.0, |pid| pid as i32);
+        let mut message = [0; 8];
+        message[..4].copy_from_slice(&answer.to_ne_bytes());
+        message[4..].copy_from_slice(&pidfd.to_ne_bytes());
+        let _ = crate::io::write_all(write_end.as_fd(), &message);
+        exit(0)
+    }
+    // SAFETY: the kernel stored a new descriptor there, owned by nobody else.
+    wait(unsafe { OwnedFd::from_raw_fd(own_pidfd) }.as_fd())?;
+    drop(write_end);
+    let mut message = [0; 8];
+    if crate::io::read(read_end.as_fd(), &mut message)? < message.len() {
+        return Err(Errno::EIO);
+    }
+    let number = |at: usize| i32::from_ne_bytes([0, 1, 2, 3].map(|i| message[at + i]));
+    *pidfd = number(4);
+    match number(0) {
+        pid @ 1.. => Ok(pid as usize),
+        errno => Err(Errno(-errno)),
     }
 }
 

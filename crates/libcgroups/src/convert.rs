@@ -43,6 +43,22 @@ pub(crate) fn bytes_or_max(n: i64) -> String {
     if n == -1 { "max".into() } else { n.to_string() }
 }
 
+/// A number of bytes as the kernel reads it (memparse): with K, M, G, T, P or E behind it for powers of 1024.
+pub(crate) fn memparse(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        "P" => 50,
+        "E" => 60,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +115,24 @@ mod tests {
                 want.map(|v| v.map(str::to_owned)),
                 "{memory} {swap}"
             );
+        }
+    }
+
+    #[test]
+    fn bytes_as_the_kernel_reads_them() {
+        let table = [
+            ("4096", Some(4096)),
+            ("64K", Some(65536)),
+            ("2m", Some(2 << 20)),
+            ("1E", Some(1 << 60)),
+            ("16E", None),
+            ("99999999999E", None),
+            ("max", None),
+            ("1KB", None),
+            ("", None),
+        ];
+        for (text, want) in table {
+            assert_eq!(memparse(text), want, "{text:?}");
         }
     }
 }

@@ -90,15 +90,13 @@ impl Hooks {
 
 /// Opens a file that output is added to.
 fn open_output(path: Option<&Path>, stream: &str) -> Result<Option<Rc<OwnedFd>>> {
-    use file::{CWD, O_APPEND, O_CREAT, O_NOCTTY, O_WRONLY};
+    use file::{CWD, O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK, O_WRONLY};
     let Some(path) = path else { return Ok(None) };
     let c_path = crate::plan::c_string(&path.to_string_lossy(), String::new)?;
-    let fd = file::openat(
-        CWD,
-        &c_path,
-        O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY,
-        0o644,
-    );
+    // A pipe that nobody reads is an error, not a reason to wait; hooks then write to one as usual.
+    let flags = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK;
+    let fd = file::openat(CWD, &c_path, flags, 0o644)
+        .and_then(|fd| io::set_nonblocking(fd.as_fd(), false).map(|()| fd));
     let field = format!("/annotations/run.oci.hooks.{stream}");
     fd.map(|fd| Some(Rc::new(fd)))
         .map_err(|e| Error::os(format!("open {}", path.display()), e).field(field))
@@ -275,7 +273,8 @@ fn run(hook: &Hook, state: State<'_>, out: &mut HookError) -> std::result::Resul
     let (stdin, state_in) = io::pipe().map_err(call("pipe"))?;
     let (stdout, stdout_in) = io::pipe().map_err(call("pipe"))?;
     let (stderr, stderr_in) = io::pipe().map_err(call("pipe"))?;
-    let deadline = hook.timeout.map(|t| Instant::now() + t);
+    // What lies beyond the clock's range never comes.
+    let deadline = hook.timeout.and_then(|t| Instant::now().checked_add(t));
     let file = |i: usize, pipe| hook.outputs[i].as_ref().map_or(pipe, |fd| &**fd);
     let streams = [&stdin, file(0, &stdout_in), file(1, &stderr_in)];
     let child = process::clone(CloneArgs::default(), || become_hook(hook, streams))
@@ -482,6 +481,11 @@ mod tests {
         );
         std::thread::sleep(Duration::from_millis(1500));
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_timeout_beyond_the_range_of_the_clock_never_passes() {
+        assert_eq!(outcome(hook("/bin/true", &[], Some(i64::MAX))), "");
     }
 
     #[test]

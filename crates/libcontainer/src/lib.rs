@@ -32,6 +32,7 @@ pub mod sync;
 mod time;
 mod tolerate;
 mod trees;
+mod walk;
 
 pub use error::{Error, Kind, Result};
 pub use time::now_rfc3339;

@@ -397,7 +397,8 @@ pub fn await_exec(socket: &OwnedFd) -> std::result::Result<(), NotStarted> {
 /// `start` does not have the plan that the steps belong to, but the words of the last ones are few.
 fn plain_sentence(report: &Report) -> Error {
     let text = match report.call.as_str() {
-        "" => return Error::new(Kind::Failed, report.detail.clone()),
+        // Only hooks fail without a call, and these alone run after the start.
+        "" => return crate::report::hook_error(HookPoint::StartContainer, report),
         "execve" => format!("exec {}", report.detail),
         call if report.detail.is_empty() => call.to_owned(),
         call => format!("{call}: {}", report.detail),
@@ -410,6 +411,7 @@ fn plain_sentence(report: &Report) -> Error {
         ("execve", Errno::ENOEXEC) => {
             error.hint("it is no program for this machine, nor a script with #!")
         }
+        ("execve", Errno::E2BIG) => error.hint(crate::report::TOO_MUCH.trim_start_matches(": ")),
         _ => error,
     }
 }

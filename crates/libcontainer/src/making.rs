@@ -271,9 +271,13 @@ impl Making {
     ) -> Result<()> {
         let pid = self.process()?.facts.pid;
         let receiver = self.plan.annotations.pidfd_receiver.clone();
-        for path in options.pidfd_socket.into_iter().chain(receiver.as_deref()) {
-            let process = self.process()?;
-            crate::console::send_fd(path, b"standard", process.child.pidfd.as_fd())?;
+        let pidfd = self.process()?.child.pidfd.as_fd();
+        if let Some(path) = options.pidfd_socket {
+            crate::console::send_fd(path, b"standard", pidfd)?;
+        }
+        if let Some(path) = receiver {
+            crate::console::send_fd(&path, b"standard", pidfd)
+                .map_err(|e| e.field("/annotations/run.oci.pidfd_receiver"))?;
         }
         if let Some(name) = &self.plan.annotations.delegate {
             crate::delegate::delegate(&self.record.cgroup, name, self.plan.container_root, pid)?;

@@ -4,7 +4,7 @@
 //! do, the whole wording follows theirs.
 
 use crate::error::{Error, Kind};
-use crate::plan::{Op, Program, Step};
+use crate::plan::{HookPoint, Op, Program, Step};
 use crate::sync::{Report, STAGE};
 use kernel::Errno;
 
@@ -22,9 +22,7 @@ pub fn sentence(program: &Program, report: &Report) -> Error {
         );
     };
     match &step.op {
-        Op::RunHooks(_) => {
-            Error::new(Kind::Failed, report.detail.clone()).field(step.field.clone())
-        }
+        Op::RunHooks(point) => hook_error(*point, report),
         Op::FindProgram | Op::Exec => program_error(program, report),
         Op::Chdir | Op::Ids { .. } if matches!(report.call.as_str(), "chdir" | "getcwd") => {
             cwd_error(program, step, report)
@@ -36,6 +34,12 @@ pub fn sentence(program: &Program, report: &Report) -> Error {
     }
 }
 
+/// A hook that ran in the container and failed.
+pub fn hook_error(point: HookPoint, report: &Report) -> Error {
+    let field = format!("/hooks/{}/{}", point.name(), report.index);
+    Error::new(Kind::Failed, report.detail.clone()).field(field)
+}
+
 fn general(step: &Step, report: &Report) -> Error {
     let mut text = step.op.to_string();
     for part in [&report.call, &report.detail] {
@@ -45,16 +49,26 @@ fn general(step: &Step, report: &Report) -> Error {
         }
     }
     let error = Error::os(text, report.errno).field(step.field.clone());
-    match hint(&step.op, report.errno) {
+    match hint(&step.op, &report.call, report.errno) {
         Some(hint) => error.hint(hint),
         None => error,
     }
 }
 
-fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
+/// What a bind mount onto something of another type lacks.
+const NOT_THE_SAME: &str = "a directory goes on a directory, and anything else on a file: check what the source and the destination are";
+
+fn hint(op: &Op, call: &str, errno: Errno) -> Option<&'static str> {
     Some(match (op, errno) {
+        (_, Errno::ENOSYS) => {
+            "the kernel is too old, or a seccomp filter around the runtime withholds this call"
+        }
         (Op::Bind(_), Errno::ENOENT) => "check that the source exists on the host",
-        (Op::Bind(b), Errno::EINVAL) if !b.recursive => crate::trees::NOT_ALONE,
+        (Op::Bind(b), Errno::EINVAL) if call == "open_tree" && !b.recursive => {
+            crate::trees::NOT_ALONE
+        }
+        (Op::Bind(_), Errno::EINVAL | Errno::ENOTDIR) if call == "move_mount" => NOT_THE_SAME,
+        (Op::Bind(_), Errno::ENOTDIR) if call == "open target" => NOT_THE_SAME,
         (Op::Mount(m), Errno::EPERM) if m.fstype.as_bytes() == b"proc" => {
             "a new procfs needs a pid namespace of its own, and a /proc outside that is not masked"
         }
@@ -79,6 +93,10 @@ fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// execve(2), "Limits on size of arguments and environment".
+pub const TOO_MUCH: &str =
+    ": args and env may take a quarter of RLIMIT_STACK, 6 MiB at most, and each of them 128 KiB";
 
 /// Every engine looks for other words here; all of them are in one line.
 fn program_error(program: &Program, report: &Report) -> Error {
@@ -110,6 +128,7 @@ fn program_error(program: &Program, report: &Report) -> Error {
                     ": the interpreter of the script or the program's loader is missing"
                 }
                 Errno::ENOEXEC => ": it is no program for this machine, nor a script with #!",
+                Errno::E2BIG => TOO_MUCH,
                 _ => "",
             };
             format!("exec {path}: {errno}{why}")

@@ -1,9 +1,11 @@
 //! A root filesystem behind one descriptor. The only way to reach a path that the image controls.
 //!
 //! Every lookup starts at the descriptor and stays below it (`openat2` with `RESOLVE_IN_ROOT`): an absolute link or a `..` in the image means the
-//! image's root, and magic links of procfs are refused. Nothing is resolved twice: callers act on the descriptor that they get.
+//! image's root, and magic links of procfs are refused. Nothing is resolved twice: callers act on the descriptor that they get. Where a seccomp filter
+//! withholds openat2, [`walk`] does the same one component at a time.
 
 use crate::sync::Text;
+use crate::walk;
 use kernel::file::{self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_WRONLY};
 use kernel::{Errno, Result};
 use std::ffi::CStr;
@@ -14,7 +16,7 @@ pub const PATH_MAX: usize = 4096;
 type PathText = Text<PATH_MAX>;
 
 /// Links that one creation follows before it gives up, as many as the kernel does (path_resolution(7)).
-const LINKS: usize = 40;
+pub const LINKS: usize = 40;
 
 /// A root filesystem.
 #[derive(Debug)]
@@ -44,19 +46,14 @@ impl Root {
 
     /// Opens an existing path.
     pub fn open(&self, path: &CStr, flags: i32) -> Result<OwnedFd> {
-        file::openat2(
-            self.fd(),
-            path,
-            flags,
-            0,
-            file::RESOLVE_IN_ROOT | file::RESOLVE_NO_MAGICLINKS,
-        )
+        let resolve = file::RESOLVE_IN_ROOT | file::RESOLVE_NO_MAGICLINKS;
+        walk::open(self.fd(), path, flags, resolve)
     }
 
     /// Opens an existing directory to which no link leads: what proc and sysfs are mounted on.
     pub fn open_plain_directory(&self, path: &CStr) -> Result<OwnedFd> {
         let resolve = file::RESOLVE_IN_ROOT | file::RESOLVE_NO_SYMLINKS;
-        file::openat2(self.fd(), path, O_PATH | O_DIRECTORY, 0, resolve)
+        walk::open(self.fd(), path, O_PATH | O_DIRECTORY, resolve)
     }
 
     /// Opens a path (`O_PATH`), making it and its parents where they are missing.

@@ -45,7 +45,9 @@ fn open_slot(slot: &Slot) -> Result<Option<OwnedFd>> {
     match &slot.what {
         SlotKind::Namespace { path, kind } => {
             let shown = path.to_string_lossy();
-            let fd = file::openat(CWD, path, 0, 0).during(|| format!("open namespace {shown}"))?;
+            // Without waiting for the other end of a pipe that somebody takes for a namespace.
+            let fd = file::openat(CWD, path, file::O_NONBLOCK | file::O_NOCTTY, 0)
+                .during(|| format!("open namespace {shown}"))?;
             let found = process::namespace_kind(fd.as_fd()).unwrap_or(0);
             if found != *kind {
                 let wanted = crate::plan::namespaces::names(*kind);

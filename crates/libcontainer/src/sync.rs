@@ -10,7 +10,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 pub const DETAIL: usize = 400;
 /// Bytes of the name of the call that failed.
 const CALL: usize = 40;
-const SIZE: usize = 16 + CALL + DETAIL;
+const SIZE: usize = 20 + CALL + DETAIL;
 
 /// A failure inside the child: the call, its error number, and what else there is to say. Has no heap parts.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Fault {
     pub errno: Errno,
     /// More, such as the path or what a hook printed.
     pub detail: Text<DETAIL>,
+    /// Which one, where the step is a list of hooks.
+    pub index: u32,
 }
 
 impl Fault {
@@ -30,6 +32,7 @@ impl Fault {
             call,
             errno,
             detail: Text::new(),
+            index: 0,
         }
     }
 
@@ -41,6 +44,7 @@ impl Fault {
             call,
             errno,
             detail: text,
+            index: 0,
         }
     }
 }
@@ -134,6 +138,8 @@ pub struct Report {
     pub errno: Errno,
     /// More.
     pub detail: String,
+    /// Which one, where the step is a list of hooks.
+    pub index: u32,
 }
 
 /// Added to [`Report::step`] by the stage process.
@@ -275,8 +281,9 @@ pub fn failed(socket: BorrowedFd<'_>, step: u32, fault: &Fault) -> kernel::Resul
     let detail = fault.detail.as_bytes();
     message[12..14].copy_from_slice(&(call.len() as u16).to_le_bytes());
     message[14..16].copy_from_slice(&(detail.len() as u16).to_le_bytes());
-    message[16..16 + call.len()].copy_from_slice(call);
-    message[16 + CALL..16 + CALL + detail.len()].copy_from_slice(detail);
+    message[16..20].copy_from_slice(&fault.index.to_le_bytes());
+    message[20..20 + call.len()].copy_from_slice(call);
+    message[20 + CALL..20 + CALL + detail.len()].copy_from_slice(detail);
     kernel::io::write_all(socket, &message)
 }
 
@@ -324,11 +331,13 @@ fn report(buf: &[u8; SIZE], step: u32) -> Report {
     let size =
         |at: usize, max: usize| usize::from(u16::from_le_bytes([buf[at], buf[at + 1]])).min(max);
     let text = |at: usize, len: usize| String::from_utf8_lossy(&buf[at..at + len]).into_owned();
+    let word = |at: usize| [buf[at], buf[at + 1], buf[at + 2], buf[at + 3]];
     Report {
         step,
-        errno: Errno(i32::from_le_bytes([buf[8], buf[9], buf[10], buf[11]])),
-        call: text(16, size(12, CALL)),
-        detail: text(16 + CALL, size(14, DETAIL)),
+        errno: Errno(i32::from_le_bytes(word(8))),
+        index: u32::from_le_bytes(word(16)),
+        call: text(20, size(12, CALL)),
+        detail: text(20 + CALL, size(14, DETAIL)),
     }
 }
 
@@ -340,7 +349,8 @@ mod tests {
     #[test]
     fn a_fault_crosses_whole() {
         let (a, b) = socket::pair().unwrap();
-        let fault = Fault::about("move_mount", Errno::EINVAL, b"/data");
+        let mut fault = Fault::about("move_mount", Errno::EINVAL, b"/data");
+        fault.index = 70_000;
         failed(a.as_fd(), 7 | STAGE, &fault).unwrap();
         match receive(b.as_fd()).unwrap() {
             Message::Failed(r) => {
@@ -348,6 +358,7 @@ mod tests {
                     (r.step, r.call.as_str(), r.errno, r.detail.as_str()),
                     (7 | STAGE, "move_mount", Errno::EINVAL, "/data")
                 );
+                assert_eq!(r.index, 70_000);
             }
             other => panic!("{other:?}"),
         }

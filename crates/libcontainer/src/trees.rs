@@ -160,4 +160,4 @@ fn hint(call: &str, errno: Errno) -> Option<&'static str> {
 }
 
 /// Why a user namespace may not bind one mount without those below.
-pub const NOT_ALONE: &str = "in a user namespace, what is mounted below the source cannot be left out: use rbind; nor can an unbindable mount be copied";
+pub const NOT_ALONE: &str = "in a user namespace, what is mounted below the source cannot be left out: use rbind; nor can an unbindable mount be copied, or one of another mount namespace";

@@ -15,8 +15,9 @@ pub fn line(tests: &[&Test], options: &Options, outcome: &Outcome) {
     match &outcome.verdict {
         Verdict::Failed(text) => println!("FAIL {name}\n     {}\n     {text}", test.requirement),
         Verdict::Skipped(reason) if !options.quiet => println!("skip {name}: {reason}"),
-        Verdict::Passed if !options.quiet => {
-            println!("ok   {name} ({} ms)", outcome.time.as_millis())
+        Verdict::Passed(note) if !options.quiet => {
+            let comma = if note.is_empty() { "" } else { ", " };
+            println!("ok   {name} ({} ms{comma}{note})", outcome.time.as_millis())
         }
         _ => {}
     }

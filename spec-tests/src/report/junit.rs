@@ -29,7 +29,7 @@ pub fn render(report: &Report<'_>) -> String {
                 outcome.time.as_secs_f64()
             );
             let _ = match &outcome.verdict {
-                Verdict::Passed => writeln!(text, "/>"),
+                Verdict::Passed(_) => writeln!(text, "/>"),
                 Verdict::Skipped(reason) => {
                     writeln!(
                         text,

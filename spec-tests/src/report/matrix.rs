@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 fn word(verdict: Option<&Verdict>) -> &'static str {
     match verdict {
-        Some(Verdict::Passed) => "pass",
+        Some(Verdict::Passed(_)) => "pass",
         Some(Verdict::Failed(_)) => "**fail**",
         Some(Verdict::Skipped(_)) => "skip",
         None => "",

@@ -29,7 +29,7 @@ impl Report<'_> {
             .filter(|o| runtime.is_none_or(|runtime| o.runtime == runtime))
         {
             let slot = match outcome.verdict {
-                Verdict::Passed => 0,
+                Verdict::Passed(_) => 0,
                 Verdict::Failed(_) => 1,
                 Verdict::Skipped(_) => 2,
             };

@@ -13,7 +13,7 @@ pub fn render(report: &Report<'_>) -> String {
             format!("{} {}", report.runtimes[outcome.runtime].name, test.name).replace('#', "\\#");
         let n = i + 1;
         let _ = match &outcome.verdict {
-            Verdict::Passed => writeln!(text, "ok {n} - {name}"),
+            Verdict::Passed(_) => writeln!(text, "ok {n} - {name}"),
             Verdict::Skipped(reason) => {
                 writeln!(text, "ok {n} - {name} # SKIP {}", one_line(reason))
             }

@@ -2,11 +2,11 @@
 //! capabilities(7).
 
 use crate::check::Verdict;
-use crate::check_eq;
 use crate::context::Context;
 use crate::host::Need;
 use crate::inside::Inside;
 use crate::table::Table;
+use crate::{check, check_eq};
 
 /// Adds the group.
 pub fn add(t: &mut Table) {
@@ -25,6 +25,35 @@ pub fn add(t: &mut Table) {
             Ok(())
         },
     );
+    t.add(
+        "small-stack",
+        "engines: a caller's small stack limit is an error in words, not the end by a signal",
+        |c| {
+            c.args(&["exit", "0"]);
+            c.write_config()?;
+            let (id, bundle) = (c.id(), c.bundle().to_string_lossy().into_owned());
+            let state = c.state_dir().to_string_lossy().into_owned();
+            let runtime = c.runtime.path.to_string_lossy().into_owned();
+            let args = [
+                "--stack=65536:",
+                &runtime,
+                "--root",
+                &state,
+                "run",
+                "--bundle",
+                &bundle,
+                &id,
+            ];
+            let output = c.program("prlimit", &args)?;
+            check!(
+                output.code == Some(0) || output.stderr.contains("RLIMIT_STACK"),
+                "{}",
+                output.describe("says nothing")
+            );
+            Ok(())
+        },
+    )
+    .needs(&[Need::Root, Need::Program("prlimit")]);
     let needs = [Need::Root, Need::Program("setpriv")];
     t.add(
         "secure-bits",

@@ -280,10 +280,13 @@ fn tolerated(t: &mut Table) {
     });
     t.add(
         "other-platforms",
-        "config.md#platform-specific-configuration: windows, solaris, vm sections are ignored",
+        "config.md#platform-specific-configuration: sections for windows, solaris, vm, zos and freebsd are ignored",
         |c| {
             c.config["windows"] = json!({"layerFolders": ["C:\\x"]});
             c.config["solaris"] = json!({"milestone": "x"});
+            c.config["vm"] = json!({"kernel": {"path": "/x"}});
+            c.config["zos"] = json!({"namespaces": [{"type": "x"}]});
+            c.config["freebsd"] = json!({"jail": {"vnet": "new"}});
             c.inspect().map(|_| ())
         },
     );

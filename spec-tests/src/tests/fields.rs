@@ -19,6 +19,7 @@ pub fn add(t: &mut Table) {
     devices(t);
     large(t);
     malformed(t);
+    failed_hooks(t);
 }
 
 const BASE: u32 = 200_000;
@@ -212,6 +213,41 @@ fn large(t: &mut Table) {
         )
         .needs(if user { &[Need::Root, Need::UserNamespace] } else { &[Need::Root] })
         .seconds(60);
+    }
+}
+
+/// Also where the hook runs in the container, and where `start` does not have the configuration any more.
+fn failed_hooks(t: &mut Table) {
+    for kind in [
+        "prestart",
+        "createRuntime",
+        "createContainer",
+        "startContainer",
+        "poststart",
+    ] {
+        let requirement = "runtime.md#errors: which hook failed";
+        t.add(format!("failed-hook-{kind}"), requirement, move |c| {
+            let ended = |code| json!({"path": "/payload", "args": ["payload", "exit", code]});
+            let mut hooks = json!([ended("0"), ended("3")]);
+            if kind != "startContainer" {
+                let path = c.payload.to_string_lossy().into_owned();
+                hooks[0]["path"] = json!(path);
+                hooks[1]["path"] = json!(path);
+            }
+            c.config["hooks"] = json!({kind: hooks});
+            c.args(&["pause"]);
+            let output = if matches!(kind, "startContainer" | "poststart") {
+                c.create()?;
+                let id = c.id();
+                let output = c.call(&["start", &id])?;
+                c.call(&["delete", "--force", &id])?.success()?;
+                output.failure()?
+            } else {
+                c.create_fails()?
+            };
+            output.says(&[&format!("config.json: /hooks/{kind}/1")])?;
+            Ok(())
+        });
     }
 }
 

@@ -502,6 +502,28 @@ fn locks(t: &mut Table) {
     )
     .needs(&[Need::Root, Need::UserNamespace]);
     t.add(
+        "locked-remount",
+        "engines: flags that are locked stay when a remount asks for others",
+        |c| {
+            let volume = locked_volume(c, &["rbind"])?;
+            add_mount(
+                &mut c.config,
+                "/data",
+                "none",
+                "",
+                &["bind", "remount", "nodev"],
+            );
+            let seen = c.inspect();
+            unmount(&volume, UnmountFlags::DETACH)?;
+            let mount = seen?.mount("/data").unwrap_or_default();
+            for flag in ["ro", "nosuid", "nodev"] {
+                check!(mount.has(flag), "the mount has {:?}", mount.options);
+            }
+            Ok(())
+        },
+    )
+    .needs(&[Need::Root, Need::UserNamespace]);
+    t.add(
         "locked-cleared",
         "engines: to clear a locked flag in so many words is an error",
         |c| {

@@ -46,7 +46,9 @@ mod seccomp;
 mod seccomp_agent;
 mod seccomp_notify;
 mod security;
+mod security_attack;
 mod security_process;
+mod security_race;
 pub mod sockets;
 mod start;
 pub mod state;
@@ -60,7 +62,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 53] = [
+    let subjects: [fn(&mut Table); 55] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -113,10 +115,65 @@ pub fn all() -> Table {
         errors::add,
         security::add,
         security_process::add,
+        security_attack::add,
+        security_race::add,
         reliability::add,
     ];
     for add in subjects {
         add(&mut table);
     }
+    for (name, holes) in GUARDS {
+        table.guards(name, holes);
+    }
     table
 }
+
+const GROUPS: &str = "CVE-2022-2989, CVE-2022-2990, CVE-2022-2995, CVE-2022-36109, CVE-2023-25173: supplementary groups";
+const HOOKS: &str = "CVE-2025-23266, CVE-2024-0132: hooks do not get the container's environment";
+const AMBIENT: &str = "CVE-2016-8867: no ambient capabilities that nobody asked for";
+const INHERITABLE: &str = "CVE-2022-24769, CVE-2022-29162, CVE-2025-27612: no inheritable capabilities that nobody asked for";
+const DESCRIPTORS: &str = "CVE-2024-21626, CVE-2016-9962: no descriptor of the host stays open";
+const SYSCTL: &str = "CVE-2022-0811: only parameters of the container's own namespaces";
+
+/// Tests of other subjects that are security tests, too.
+const GUARDS: [(&str, &str); 27] = [
+    ("user/additional-gids", GROUPS),
+    ("user/no-inherited-groups", GROUPS),
+    ("capabilities/user-without-ambient", AMBIENT),
+    ("capabilities/ambient", AMBIENT),
+    ("capabilities/five-sets", INHERITABLE),
+    ("capabilities/exec-cap-not-inheritable", INHERITABLE),
+    ("capabilities/absent", INHERITABLE),
+    ("exec/process-capabilities", INHERITABLE),
+    ("descriptors/none", DESCRIPTORS),
+    ("descriptors/caller-not-passed", DESCRIPTORS),
+    ("descriptors/caller-not-in-created", DESCRIPTORS),
+    ("descriptors/no-host-folders-in-created", DESCRIPTORS),
+    ("exec/descriptors", DESCRIPTORS),
+    ("sysctl/refused-not-namespaced", SYSCTL),
+    ("sysctl/refused-traversal", SYSCTL),
+    ("sysctl/refused-traversal-dots", SYSCTL),
+    ("sysctl/refused-vm", SYSCTL),
+    ("hooks/prestart-args-env", HOOKS),
+    ("hooks/createRuntime-args-env", HOOKS),
+    ("hooks/createContainer-args-env", HOOKS),
+    ("hooks/poststart-args-env", HOOKS),
+    ("hooks/poststop-args-env", HOOKS),
+    (
+        "rootfs/host-not-visible",
+        "CVE-2024-21626 class: nothing of the host can be seen",
+    ),
+    (
+        "userns/no-power-outside",
+        "a user namespace's root is nobody outside",
+    ),
+    ("userns/rootfs-owner-unchanged", "owners of the image stay"),
+    (
+        "exec/sub-cgroup-escape",
+        "exec --cgroup stays below the container's cgroup",
+    ),
+    (
+        "annotations/criu-config-ignored",
+        "CVE-2024-3154 class: annotations of the image change nothing on the host",
+    ),
+];

@@ -11,6 +11,7 @@ pub fn add(t: &mut Table) {
     t.group("mount-options");
     flags(t);
     recursive(t);
+    remounts(t);
 }
 
 /// Options in their order, what mountinfo must then show, and what it must not show.
@@ -263,4 +264,57 @@ fn recursive(t: &mut Table) {
         .needs(&[Need::Root])
         .newer("runtime-spec 1.1");
     }
+}
+
+fn remounts(t: &mut Table) {
+    t.add(
+        "remount-recursive",
+        "config.md#linux-mount-options: recursive and propagation options count for a remount too",
+        |c| {
+            let volume = c.nested_volume()?;
+            let path = volume.to_string_lossy();
+            add_mount(&mut c.config, "/volume", "bind", &path, &["rbind"]);
+            let options = ["bind", "remount", "nosuid", "rro", "rshared"];
+            add_mount(&mut c.config, "/volume", "none", "", &options);
+            let seen = c.inspect();
+            c.drop_nested_volume()?;
+            let seen = seen?;
+            for point in ["/volume", "/volume/inner"] {
+                let mount = seen.mount(point).unwrap_or_default();
+                check!(mount.has("ro"), "{point} has {:?}", mount.options);
+                check!(mount.is_shared(), "{point} is {:?}", mount.propagation);
+                let nosuid = mount.has("nosuid");
+                check_eq!(nosuid, point == "/volume", "nosuid at {point}");
+            }
+            Ok(())
+        },
+    )
+    .needs(&[Need::Root])
+    .newer("runtime-spec 1.1");
+    t.add(
+        "remount-file",
+        "config.md#linux-mount-options MUST: remount of what is mounted on a file",
+        |c| {
+            let file = c.volume("volume")?.join("file");
+            std::fs::write(&file, "x")?;
+            add_mount(
+                &mut c.config,
+                "/file",
+                "bind",
+                &file.to_string_lossy(),
+                &["bind"],
+            );
+            add_mount(
+                &mut c.config,
+                "/file",
+                "none",
+                "",
+                &["bind", "remount", "ro"],
+            );
+            let mount = c.inspect()?.mount("/file").unwrap_or_default();
+            check!(mount.has("ro"), "the mount has {:?}", mount.options);
+            Ok(())
+        },
+    )
+    .needs(&[Need::Root]);
 }

@@ -276,6 +276,17 @@ fn errors(t: &mut Table) {
         },
     );
     t.add(
+        "path-pipe",
+        "config-linux.md#namespaces MUST: a path that is no namespace is an error, without waiting",
+        |c| {
+            let pipe = c.dir.join("pipe");
+            let mode = rustix::fs::Mode::RUSR;
+            rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0)?;
+            set_namespace(&mut c.config, "network", Some(&pipe.to_string_lossy()));
+            c.create_fails().map(|_| ())
+        },
+    );
+    t.add(
         "path-relative",
         "config-linux.md#namespaces MUST: path is absolute",
         |c| {

@@ -100,6 +100,15 @@ fn rlimits(t: &mut Table) {
     )
     .needs(&[SYS_RESOURCE]);
     t.add(
+        "nofile-none-left",
+        "config.md#posix-process MUST: a limit that leaves no descriptor beyond the standard ones",
+        |c| {
+            c.config["process"]["rlimits"] =
+                json!([{"type": "RLIMIT_NOFILE", "soft": 3, "hard": 3}]);
+            c.run(&["exit", "0"]).map(|_| ())
+        },
+    );
+    t.add(
         "none",
         "config.md#posix-process: rlimits are optional",
         |c| {

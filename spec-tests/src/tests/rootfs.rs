@@ -296,6 +296,23 @@ fn masked(t: &mut Table) {
         },
     );
     t.add(
+        "masked-proc-bound",
+        "config-linux.md#masked-paths: files of a /proc that is bound over the container's own",
+        |c| {
+            add_mount(&mut c.config, "/proc", "bind", "/proc", &["rbind"]);
+            c.config["linux"]["maskedPaths"] = json!(["/proc/version", "/proc/irq"]);
+            let lines = c.attempts(&["read", "/proc/version", ";", "list", "/proc/irq"])?;
+            check_eq!(
+                lines[0]["value"].as_str().unwrap_or_default(),
+                "",
+                "/proc/version"
+            );
+            check_eq!(lines[1]["value"], json!([]), "/proc/irq");
+            Ok(())
+        },
+    )
+    .needs(&[Need::Root]);
+    t.add(
         "masked-twice",
         "engines: a path given twice is masked",
         |c| {

@@ -5,13 +5,12 @@ use crate::check::Verdict;
 use crate::config::{add_mount, push};
 use crate::context::Context;
 use crate::host::Need;
+use crate::sentinel::Sentinel;
 use crate::table::Table;
 use crate::{check, check_eq};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
-use std::path::PathBuf;
+use std::os::unix::fs::symlink;
 
 /// Adds the group.
 pub fn add(t: &mut Table) {
@@ -21,65 +20,6 @@ pub fn add(t: &mut Table) {
 }
 
 pub const OLD: &str = "the runtimes at hand are older than the fix";
-
-/// A tree outside the bundle that must stay as it is.
-pub struct Sentinel {
-    /// Its folder.
-    pub dir: PathBuf,
-    before: BTreeMap<String, (u64, i64, i64, String)>,
-}
-
-impl Sentinel {
-    /// Makes the tree in the test's folder.
-    pub fn new(c: &Context) -> Verdict<Sentinel> {
-        let dir = c.dir.join("sentinel");
-        fs::create_dir_all(dir.join("sub"))?;
-        fs::write(dir.join("file"), "host")?;
-        fs::write(dir.join("null"), "host null")?;
-        fs::write(dir.join("sub/file"), "host too")?;
-        let before = picture(&dir)?;
-        Ok(Sentinel { dir, before })
-    }
-
-    /// The folder as text.
-    pub fn path(&self) -> String {
-        self.dir.to_string_lossy().into_owned()
-    }
-
-    /// Fails when anything changed or is mounted there.
-    pub fn unchanged(&self) -> Verdict {
-        let table = fs::read_to_string("/proc/self/mountinfo")?;
-        check!(
-            !table.contains(&self.path()),
-            "something is mounted on the sentinel"
-        );
-        let now = picture(&self.dir)?;
-        check_eq!(now, self.before, "the sentinel");
-        Ok(())
-    }
-}
-
-/// Inode, modification and change time, and content of everything below.
-fn picture(dir: &std::path::Path) -> Verdict<BTreeMap<String, (u64, i64, i64, String)>> {
-    let mut map = BTreeMap::new();
-    let mut todo = vec![dir.to_path_buf()];
-    while let Some(path) = todo.pop() {
-        let meta = fs::symlink_metadata(&path)?;
-        let content = if meta.is_file() {
-            fs::read_to_string(&path)?
-        } else {
-            String::new()
-        };
-        map.insert(
-            path.display().to_string(),
-            (meta.ino(), meta.mtime_nsec(), meta.ctime_nsec(), content),
-        );
-        if meta.is_dir() {
-            todo.extend(fs::read_dir(&path)?.flatten().map(|entry| entry.path()));
-        }
-    }
-    Ok(map)
-}
 
 impl Context {
     /// Runs whatever the config says; success or failure both are fine, a hang or a crash is not.

@@ -1,11 +1,12 @@
 //! Holes around devices, descriptors, ids, the runtime's own binary and oversized values.
 
-use super::security::{OLD, Sentinel};
+use super::security::OLD;
 use crate::check::{Verdict, fail};
 use crate::config::add_mount;
 use crate::context::{json_line, json_lines};
 use crate::host::Need;
 use crate::inside::Inside;
+use crate::sentinel::Sentinel;
 use crate::table::Table;
 use crate::terminal::ConsoleSocket;
 use crate::{check, check_eq};
@@ -151,7 +152,7 @@ fn descriptors(t: &mut Table) {
             format!("cve-2024-21626-cwd-{label}"),
             "CVE-2024-21626: no descriptor of the runtime can be the working folder",
             move |c| {
-                for fd in 3..24 {
+                for fd in 3..=if c.full { 64 } else { 20 } {
                     c.config["process"]["cwd"] = json!(format!("/proc/self/fd/{fd}{suffix}"));
                     c.args(&["inspect"]);
                     let output = c.run_somehow()?;
@@ -173,7 +174,7 @@ fn descriptors(t: &mut Table) {
         "cve-2024-21626-args",
         "CVE-2024-21626: no descriptor of the runtime leads to a program of the host",
         |c| {
-            for fd in 3..24 {
+            for fd in 3..=if c.full { 64 } else { 20 } {
                 c.config["process"]["args"] =
                     json!([format!("/proc/self/fd/{fd}/../../../../../../bin/true")]);
                 let output = c.try_run_with(&[])?;
@@ -192,7 +193,7 @@ fn descriptors(t: &mut Table) {
         "CVE-2024-21626: nor for exec --cwd",
         |c| {
             c.launch(&["pause"])?;
-            for fd in 3..24 {
+            for fd in 3..=if c.full { 64 } else { 20 } {
                 let output =
                     c.try_exec(&["--cwd", &format!("/proc/self/fd/{fd}/..")], &["inspect"])?;
                 if output.code == Some(0) {
@@ -236,7 +237,7 @@ fn descriptors(t: &mut Table) {
 }
 
 fn identity(t: &mut Table) {
-    for user in ["1", "1:2", "0"] {
+    for user in ["1", "1:2", "0", "4294967294"] {
         t.add(
             format!("cve-2026-30892-good-{}", user.replace(':', "-")),
             "CVE-2026-30892: exec --user is exactly the given ids",

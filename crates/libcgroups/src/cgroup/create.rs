@@ -47,6 +47,7 @@ impl Cgroup {
             undo(&made, deadline);
             return Err(e);
         }
+        cgroup.sign();
         cgroup.settle_entry();
         Ok(cgroup)
     }
@@ -90,7 +91,8 @@ impl Cgroup {
         let fd =
             fs::open_dir(&path).map_err(|e| Error::sys(format!("open {}", path.display()), e))?;
         if let Some(policy) = devices {
-            super::devices::attach(&path, &fd, policy, fresh)
+            super::devices::load(&path, policy)
+                .and_then(|program| super::devices::attach(&path, &fd, &program, fresh))
                 .or_else(|e| tolerate(plan.rootless, e))?;
         }
         if let Some(uid) = plan.delegate_to {

@@ -12,7 +12,12 @@ use std::time::{Duration, Instant};
 impl Cgroup {
     /// Removes the cgroup from every hierarchy, its child cgroups first. Processes that are still in it are killed, and thawed so that they
     /// can die. What is gone already is no error. A unit is stopped as well.
+    ///
+    /// A cgroup into which another workload has moved since is left alone: it is that one's to remove.
     pub fn destroy(&self, deadline: Instant) -> Result<()> {
+        if self.is_anothers() {
+            return Ok(());
+        }
         // The manager removes a unit's directory when the unit has ended: there is nothing to stop any more.
         let unit = self
             .record

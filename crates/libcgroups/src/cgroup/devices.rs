@@ -68,22 +68,29 @@ pub(super) fn change_v1(dir: &RecordedDir, policy: &Policy) -> Result<()> {
     Ok(())
 }
 
-/// Loads the policy as an eBPF program and attaches it to a v2 cgroup.
+/// Loads the policy as an eBPF program, for a v2 cgroup.
+pub(super) fn load(path: &Path, policy: &Policy) -> Result<OwnedFd> {
+    let failed = |e| {
+        Error::sys(format!("load the device program of {}", path.display()), e).with_field(FIELD)
+    };
+    let code = bpf::program(policy)?;
+    kernel::bpf::load_device_program(&code, NAME).map_err(|e| match e {
+        Errno::EPERM => failed(e).with_hint(
+            "control of devices on cgroup v2 needs CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN",
+        ),
+        e => failed(e),
+    })
+}
+
+/// Attaches a loaded program to a v2 cgroup.
 ///
 /// A fresh cgroup has no program of its own. Otherwise ours is replaced in one step; several, which nobody should have attached, are detached
 /// once the new one is in force, so that there is no moment without control. Programs of others (systemd's) stay: all must allow an access.
-pub(super) fn attach(path: &Path, dir: &OwnedFd, policy: &Policy, fresh: bool) -> Result<()> {
+pub(super) fn attach(path: &Path, dir: &OwnedFd, new: &OwnedFd, fresh: bool) -> Result<()> {
     let failed = |what: &str| {
         let message = format!("{what} the device program of {}", path.display());
         move |e| Error::sys(message, e).with_field(FIELD)
     };
-    let code = bpf::program(policy)?;
-    let new = kernel::bpf::load_device_program(&code, NAME).map_err(|e| match e {
-        Errno::EPERM => failed("load")(e).with_hint(
-            "control of devices on cgroup v2 needs CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN",
-        ),
-        e => failed("load")(e),
-    })?;
     let dir = dir.as_fd();
     if fresh {
         return kernel::bpf::attach_device_program(dir, new.as_fd(), None)

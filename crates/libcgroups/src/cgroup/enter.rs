@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::fs;
 use crate::path;
 use crate::plan::RecordedDir;
-use kernel::file::{self, CWD, O_DIRECTORY, O_PATH, O_RDONLY, O_WRONLY};
+use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, O_WRONLY};
 use kernel::{Errno, file::RESOLVE_BENEATH, file::RESOLVE_NO_SYMLINKS, file::RESOLVE_NO_XDEV};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -101,14 +101,32 @@ fn open_below(dir: &Path, sub: &str, flags: i32) -> Result<OwnedFd> {
     )
     .map_err(failed)?;
     let relative = CString::new(relative).map_err(|_| failed(Errno::EINVAL))?;
-    file::openat2(
-        top.as_fd(),
-        &relative,
-        flags,
-        0,
-        RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
-    )
+    let resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+    match file::openat2(top.as_fd(), &relative, flags, 0, resolve) {
+        Err(Errno::ENOSYS) => walk(top, sub, flags),
+        other => other,
+    }
     .map_err(failed)
+}
+
+/// The same one component at a time, where a seccomp filter withholds openat2. `..` is no component (`path::components`).
+fn walk(top: OwnedFd, path: &str, flags: i32) -> kernel::Result<OwnedFd> {
+    let device = file::fstat(top.as_fd())?.st_dev;
+    let mut names = path.split('/').filter(|name| !name.is_empty()).peekable();
+    let mut dir = top;
+    while let Some(name) = names.next() {
+        let flags = if names.peek().is_some() {
+            O_PATH | O_DIRECTORY
+        } else {
+            flags
+        };
+        let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
+        dir = file::openat(dir.as_fd(), &name, flags | O_NOFOLLOW, 0)?;
+        if file::fstat(dir.as_fd())?.st_dev != device {
+            return Err(Errno::EXDEV);
+        }
+    }
+    Ok(dir)
 }
 
 /// Why a process can not enter, in more words than EBUSY has.

@@ -6,6 +6,7 @@ mod devices;
 mod enter;
 mod freeze;
 mod oom;
+mod owner;
 mod pids;
 mod unit;
 mod update;

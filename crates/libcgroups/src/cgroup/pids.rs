@@ -30,7 +30,7 @@ pub(super) fn below(path: &Path) -> Vec<i32> {
 impl Cgroup {
     /// The hierarchy to look at when one is enough: v2 where it is, else the v1 hierarchy in which a process is least likely to be moved
     /// by others.
-    fn census(&self) -> Option<&RecordedDir> {
+    pub(super) fn census(&self) -> Option<&RecordedDir> {
         let r = &self.record;
         r.v2()
             .or_else(|| r.v1("devices"))
@@ -39,8 +39,11 @@ impl Cgroup {
     }
 
     /// Every process in the cgroup and in its child cgroups, in the numbers of the caller's pid namespace, without order. Zombies are not
-    /// counted. Empty when the cgroup is gone.
+    /// counted. Empty when the cgroup is gone, or another's by now.
     pub fn pids(&self) -> Result<Vec<i32>> {
+        if self.is_anothers() {
+            return Ok(Vec::new());
+        }
         let mut pids = self.census().map(|d| below(&d.full())).unwrap_or_default();
         pids.retain(|pid| *pid > 0);
         pids.sort_unstable();
@@ -54,6 +57,9 @@ impl Cgroup {
     /// signal, and thawed afterwards unless it was frozen before and the signal is not SIGKILL.
     pub fn kill(&self, signal: i32, deadline: Instant) -> Result<()> {
         const SIGKILL: i32 = 9;
+        if self.is_anothers() {
+            return Ok(());
+        }
         if signal == SIGKILL {
             let mut backoff = Backoff::until(deadline);
             loop {

@@ -7,6 +7,7 @@ use crate::layout;
 use crate::plan::Plan;
 use crate::resources::Resources;
 use crate::systemd::start::{Manager, frame, of};
+use crate::systemd::wire::Property;
 use crate::systemd::{RecordedUnit, properties};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -28,6 +29,7 @@ impl Cgroup {
         let done = self
             .move_in(plan, pid, &mut made)
             .and_then(|()| self.settle(plan));
+        self.sign();
         if done.is_err() {
             // The manager would ask with SIGTERM, which the first process of a pid namespace does not even hear, and wait.
             self.kill_all_at_once();
@@ -100,22 +102,21 @@ impl Cgroup {
         of(unit, deadline).stop(&unit.name)
     }
 
-    /// Tells the manager of new limits, so that it does not put the old ones back.
-    pub(super) fn update_unit(
-        &self,
-        unit: &RecordedUnit,
-        resources: &Resources,
-        deadline: Instant,
-    ) -> Result<()> {
+    /// What the manager is to be told of new limits, so that it does not put the old ones back.
+    pub(super) fn properties(&self, resources: &Resources) -> Result<Vec<Property>> {
         let v2 = self.record.dirs.iter().all(|d| d.is_v2());
         let mut list = properties::resources(resources, v2)?;
         if let Some(rules) = &resources.devices {
             list.extend(properties::devices(&crate::devices::policy(rules)?));
         }
-        if list.is_empty() {
-            Ok(())
-        } else {
-            of(unit, deadline).set(&unit.name, &list)
+        Ok(list)
+    }
+
+    /// Tells the manager.
+    pub(super) fn update_unit(&self, properties: &[Property], deadline: Instant) -> Result<()> {
+        match &self.record.unit {
+            Some(unit) if !properties.is_empty() => of(unit, deadline).set(&unit.name, properties),
+            _ => Ok(()),
         }
     }
 }

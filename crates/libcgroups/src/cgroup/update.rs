@@ -2,6 +2,8 @@
 
 use super::Cgroup;
 use super::create::write_error;
+use crate::convert;
+use crate::devices::Policy;
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::layout::{Layout, V1Mount, V2Mount};
@@ -12,6 +14,7 @@ use crate::systemd::properties;
 use crate::undo::inverse;
 use crate::write::{Missing, Write};
 use kernel::Errno;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -39,8 +42,19 @@ impl Cgroup {
             properties::round(&mut completed);
         }
         let allotment = allot::allot(&layout, &completed)?;
+        let properties = match &self.record.unit {
+            Some(_) => self.properties(&completed)?,
+            None => Vec::new(),
+        };
+        let program = match resources.devices {
+            Some(_) => self.load_devices(&allotment.devices)?,
+            None => None,
+        };
         if let Some(memory) = &completed.memory {
-            self.refuse_below_usage(memory)?;
+            self.refuse_below_usage(memory, "/linux/resources/memory/limit")?;
+        }
+        if let Some(memory) = unified_memory(&completed) {
+            self.refuse_below_usage(&memory, "/linux/resources/unified/memory.max")?;
         }
         let mut writes = Vec::new();
         for (home, list) in &allotment.writes {
@@ -53,14 +67,13 @@ impl Cgroup {
             writes.extend(list.iter().map(|w| (dir, w)));
         }
         let mut undo = Undo(Vec::new());
-        let done = write_all(&writes, &mut undo).and_then(|()| match resources.devices {
-            Some(_) => self.update_devices(&allotment.devices),
-            None => Ok(()),
-        });
-        let done = done.and_then(|()| match &self.record.unit {
-            Some(unit) => self.update_unit(unit, &completed, deadline),
-            None => Ok(()),
-        });
+        // What can fail most easily goes first; a program that is loaded already takes its place for certain.
+        let done = write_all(&writes, &mut undo)
+            .and_then(|()| self.update_unit(&properties, deadline))
+            .and_then(|()| match resources.devices {
+                Some(_) => self.update_devices(&allotment.devices, program),
+                None => Ok(()),
+            });
         if done.is_err() {
             undo.run();
         }
@@ -101,6 +114,9 @@ impl Cgroup {
     }
 
     /// Adds the other number of a pair: the limit of swap alone depends on that of memory, and on v2 `cpu.max` holds quota and period.
+    ///
+    /// systemd is to be told all that the files will say, because it sets its properties again on every daemon-reload: it keeps a quota as a
+    /// share of a period, and takes a group to be idle until it is given a weight.
     fn complete(&self, resources: &Resources) -> Resources {
         let mut r = resources.clone();
         let on_v2 = |controller: &str| {
@@ -120,11 +136,55 @@ impl Cgroup {
                 c.quota = now.split_whitespace().next().and_then(|q| q.parse().ok());
             }
         }
+        if self.record.unit.is_none() {
+            return r;
+        }
+        if let Some(c) = &mut r.cpu {
+            if c.quota.unwrap_or(0) != 0 && c.period.unwrap_or(0) == 0 {
+                c.period = self.cpu_period();
+            }
+        }
+        let mut unified = r.unified.as_mut();
+        if let Some(max) = unified.as_mut().and_then(|files| files.get_mut("cpu.max")) {
+            if let (1, Some(period)) = (max.split_whitespace().count(), self.cpu_period()) {
+                *max = format!("{} {period}", max.trim());
+            }
+        }
+        if self.leaves_idle(&r) {
+            r.cpu.get_or_insert_default().shares = Some(1024);
+        }
         r
     }
 
+    /// The period of the quota that is in force, in microseconds.
+    fn cpu_period(&self) -> Option<u64> {
+        let dir = self.record.place_of("cpu")?;
+        let file = if dir.is_v2() {
+            "cpu.max"
+        } else {
+            "cpu.cfs_period_us"
+        };
+        let text = fs::read(&dir.join(file)).ok()?;
+        text.split_whitespace().last()?.parse().ok()
+    }
+
+    /// Whether an idle group stops being one, and nobody says which weight it has then. The kernel gives it the usual one.
+    fn leaves_idle(&self, r: &Resources) -> bool {
+        let unified = |file: &str| r.unified.as_ref().and_then(|files| files.get(file));
+        let cpu = r.cpu.as_ref();
+        let ends = cpu.and_then(|c| c.idle) == Some(0)
+            || unified("cpu.idle").is_some_and(|v| v.trim() == "0");
+        let weighs =
+            cpu.and_then(|c| c.shares).unwrap_or(0) != 0 || unified("cpu.weight").is_some();
+        let is_idle = |dir: &RecordedDir| {
+            fs::read(&dir.join("cpu.idle")).is_ok_and(|text| text.trim() == "1")
+        };
+        ends && !weighs && self.record.place_of("cpu").is_some_and(is_idle)
+    }
+
     /// On v1 the kernel itself says EBUSY to a limit below the usage that it can not reclaim. On v2 it takes the limit, and then kills.
-    fn refuse_below_usage(&self, m: &Memory) -> Result<()> {
+    /// `field` is what asks for the limit.
+    fn refuse_below_usage(&self, m: &Memory, field: &'static str) -> Result<()> {
         let check = m.check_before_update == Some(true);
         let Some(dir) = self.record.place_of("memory") else {
             return Ok(());
@@ -144,7 +204,6 @@ impl Cgroup {
         };
         if let Some(limit) = m.limit.filter(|n| *n > 0) {
             let now = used(false);
-            let field = "/linux/resources/memory/limit";
             if check && now >= limit {
                 return Err(Error::refuse(
                     field,
@@ -178,7 +237,17 @@ impl Cgroup {
         Ok(())
     }
 
-    fn update_devices(&self, policy: &crate::devices::Policy) -> Result<()> {
+    /// The program that [`Cgroup::update_devices`] will attach, if it will be a program.
+    fn load_devices(&self, policy: &Policy) -> Result<Option<OwnedFd>> {
+        match self.record.v2() {
+            Some(dir) if self.record.v1("devices").is_none() && !policy.allows_everything() => {
+                super::devices::load(&dir.full(), policy).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn update_devices(&self, policy: &Policy, program: Option<OwnedFd>) -> Result<()> {
         if let Some(dir) = self.record.v1("devices") {
             return super::devices::change_v1(dir, policy);
         }
@@ -188,11 +257,20 @@ impl Cgroup {
         let path = dir.full();
         let fd =
             fs::open_dir(&path).map_err(|e| Error::sys(format!("open {}", path.display()), e))?;
-        if policy.allows_everything() {
-            return super::devices::detach_all(&path, &fd);
+        match program {
+            Some(program) => super::devices::attach(&path, &fd, &program, false),
+            None => super::devices::detach_all(&path, &fd),
         }
-        super::devices::attach(&path, &fd, policy, false)
     }
+}
+
+/// `memory.max` as the configuration names it itself, for which the same care is taken.
+fn unified_memory(r: &Resources) -> Option<Memory> {
+    let value = r.unified.as_ref()?.get("memory.max")?;
+    Some(Memory {
+        limit: i64::try_from(convert::memparse(value.trim())?).ok(),
+        ..Memory::default()
+    })
 }
 
 /// Writes everything, remembering how to undo each.

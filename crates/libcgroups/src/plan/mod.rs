@@ -75,6 +75,7 @@ pub struct Plan {
     pub(crate) optional: bool,
     pub(crate) rootless: bool,
     pub(crate) delegate_to: Option<u32>,
+    pub(crate) owner: String,
 }
 
 /// One directory in one hierarchy, and what is written there.
@@ -96,6 +97,9 @@ pub struct Record {
     /// The unit, with the systemd driver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<systemd::RecordedUnit>,
+    /// The id of the workload: tells whether the cgroup has become another's, see [`crate::Cgroup::destroy`].
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub owner: String,
 }
 
 /// The cgroup's directory in one hierarchy.
@@ -166,6 +170,7 @@ pub fn plan(layout: &Layout, request: &Request<'_>) -> Result<Plan> {
         optional: false,
         rootless: request.rootless,
         delegate_to: request.delegate_to,
+        owner: request.id.to_owned(),
     };
     let empty = Resources::default();
     let mut resources = request.resources.unwrap_or(&empty);
@@ -269,6 +274,7 @@ impl Plan {
             driver: self.driver,
             dirs: self.dirs.iter().map(|d| d.dir.clone()).collect(),
             unit: self.unit.as_ref().map(systemd::Unit::record),
+            owner: self.owner.clone(),
         }
     }
 

@@ -13,6 +13,8 @@ const INFINITY: u64 = u64::MAX;
 /// systemd keeps a quota as whole percents of a processor: 10 milliseconds of each second.
 const QUOTA_STEP: u64 = 10_000;
 const SECOND: u64 = 1_000_000;
+/// What the kernel and systemd take for a period when nobody says, in microseconds.
+const PERIOD: u64 = 100_000;
 
 /// Properties for these resources. `v2`: the host has the v2 tree alone.
 pub(crate) fn resources(r: &Resources, v2: bool) -> Result<Vec<Property>> {
@@ -109,7 +111,7 @@ fn cpu(c: &Cpu, v2: bool, p: &mut Vec<Property>) -> Result<()> {
         let per_second = if quota < 0 {
             INFINITY
         } else {
-            quota_per_second(quota as u64, period.unwrap_or(100_000))
+            quota_per_second(quota as u64, period.unwrap_or(PERIOD))
         };
         add(p, "CPUQuotaPerSecUSec", Value::U64(per_second));
     }
@@ -137,14 +139,28 @@ fn quota_per_second(quota: u64, period: u64) -> u64 {
 
 /// Makes the quota the one that systemd will end up with, for the file to say the same.
 pub(crate) fn round(r: &mut Resources) {
-    let Some(cpu) = &mut r.cpu else { return };
-    let Some(quota) = cpu.quota.filter(|q| *q > 0) else {
-        return;
-    };
-    let period = cpu.period.filter(|n| *n != 0).unwrap_or(100_000);
-    let rounded = u128::from(quota_per_second(quota as u64, period)) * u128::from(period)
+    if let Some(cpu) = &mut r.cpu {
+        let period = cpu.period.filter(|n| *n != 0).unwrap_or(PERIOD);
+        cpu.quota = cpu.quota.map(|quota| rounded(quota, period));
+    }
+    let files = r.unified.as_mut();
+    if let Some(max) = files.and_then(|files| files.get_mut("cpu.max")) {
+        let mut words = max.split_whitespace().map(str::parse::<u64>);
+        if let (Some(Ok(quota)), Ok(period)) = (words.next(), words.next().unwrap_or(Ok(PERIOD))) {
+            if let Some(quota) = i64::try_from(quota).ok().filter(|_| period != 0) {
+                *max = format!("{} {period}", rounded(quota, period));
+            }
+        }
+    }
+}
+
+fn rounded(quota: i64, period: u64) -> i64 {
+    if quota <= 0 {
+        return quota;
+    }
+    let exact = u128::from(quota_per_second(quota as u64, period)) * u128::from(period)
         / u128::from(SECOND);
-    cpu.quota = Some(i64::try_from(rounded).unwrap_or(quota));
+    i64::try_from(exact).unwrap_or(quota)
 }
 
 /// `0-2,8` as a bit mask, the lowest numbers first.
@@ -175,14 +191,16 @@ fn bits(list: &str, field: &str) -> Result<Vec<u8>> {
 fn unified(file: &str, value: &str, p: &mut Vec<Property>) -> Result<()> {
     let field = format!("/linux/resources/unified/{file}");
     let value = value.trim();
+    let invalid = |n: &str| {
+        Error::refuse(
+            field.clone(),
+            format!("{n:?} is neither a number nor \"max\""),
+        )
+    };
     let number = || match value {
         "max" => Ok(INFINITY),
-        n => n.parse::<u64>().map_err(|_| {
-            Error::refuse(
-                field.clone(),
-                format!("{n:?} is neither a number nor \"max\""),
-            )
-        }),
+        n if file.starts_with("memory.") => convert::memparse(n).ok_or_else(|| invalid(n)),
+        n => n.parse::<u64>().map_err(|_| invalid(n)),
     };
     let name =
         match file {

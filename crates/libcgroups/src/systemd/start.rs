@@ -83,7 +83,16 @@ impl Manager {
                         return Ok(());
                     }
                 }
-                Err(failure) => return Err(explain(&format!("start unit {}", unit.name), failure)),
+                Err(failure) => {
+                    let exists = matches!(&failure, Failure::Refused { name, .. } if name.ends_with(".UnitExists"));
+                    let error = explain(&format!("start unit {}", unit.name), failure);
+                    return Err(match exists {
+                        true => error
+                            .with_field("/linux/cgroupsPath")
+                            .with_hint("it is in use, perhaps by another container"),
+                        false => error,
+                    });
+                }
             }
         }
     }

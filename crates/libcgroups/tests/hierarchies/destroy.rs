@@ -24,6 +24,23 @@ fn processes_child_cgroups_and_a_freeze_do_not_stop_it() {
 }
 
 #[test]
+fn what_another_has_moved_into_is_left_alone() {
+    if !may_make_cgroups() {
+        return;
+    }
+    let first = Workload::new("{}");
+    let plan = plan_as("other", &first.path, &resources("{}"));
+    let second = Cgroup::create(&plan, soon()).unwrap();
+    let sleeper = Sleeper(start(second.entry(), sleep));
+    let late = Cgroup::open(first.cgroup.record());
+    assert!(late.pids().unwrap().is_empty());
+    late.kill(9, soon()).unwrap();
+    late.destroy(soon()).unwrap();
+    assert_eq!(second.pids().unwrap(), [sleeper.0.pid]);
+    second.destroy(soon()).unwrap();
+}
+
+#[test]
 fn nothing_is_left_after_many_cycles() {
     if !may_make_cgroups() {
         return;

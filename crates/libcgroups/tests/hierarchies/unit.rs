@@ -182,6 +182,61 @@ fn a_unit_has_the_limits_and_systemd_knows_them() {
 }
 
 #[test]
+fn after_an_update_systemd_and_the_kernel_agree() {
+    if !systemd_runs() {
+        return;
+    }
+    let _alone = SYSTEMD.write().unwrap();
+    let u = InUnit::new(r#"{"cpu":{"quota":50000,"period":50000}}"#);
+    let idle = InUnit::new(r#"{"cpu":{"idle":1}}"#);
+    let update = |u: &InUnit, json| u.cgroup.update(&resources(json), in_time()).unwrap();
+    update(&idle, r#"{"cpu":{"idle":0}}"#);
+    // The period stays, whoever names the quota.
+    let quotas = [
+        (r#"{"cpu":{"quota":25000}}"#, "25000 50000"),
+        (r#"{"unified":{"cpu.max":"10000"}}"#, "10000 50000"),
+    ];
+    for (json, want) in quotas {
+        update(&u, json);
+        assert_eq!(u.read("cpu.max"), want);
+        systemctl(&["daemon-reload"]);
+        assert_eq!(u.read("cpu.max"), want, "after daemon-reload");
+    }
+    assert_eq!(
+        ["cpu.idle", "cpu.weight"].map(|f| idle.read(f)),
+        ["0", "100"]
+    );
+}
+
+#[test]
+fn what_systemd_cannot_take_changes_nothing() {
+    if !systemd_runs() || user() {
+        return;
+    }
+    let _shared = SYSTEMD.read().unwrap();
+    let u = InUnit::new(r#"{"devices":[{"allow":false}],"pids":{"limit":50}}"#);
+    let program = || kernel_devices(&u);
+    let before = program();
+    // The kernel would take it.
+    let r =
+        r#"{"pids":{"limit":60},"devices":[{"allow":true}],"unified":{"cpuset.cpus":"0-1:1/2"}}"#;
+    let e = u.cgroup.update(&resources(r), in_time()).unwrap_err();
+    assert_eq!(e.field(), Some("/linux/resources/unified/cpuset.cpus"));
+    assert_eq!((u.read("pids.max"), program()), ("50".to_owned(), before));
+}
+
+/// Whether the unit's processes may open /dev/kmsg: 0, or the error.
+fn kernel_devices(u: &InUnit) -> i32 {
+    let mut later = Cgroup::open(u.cgroup.record());
+    let child = start(later.exec_entry(&[] as &[&str]).unwrap(), || {
+        kernel::file::openat(kernel::file::CWD, c"/dev/kmsg", kernel::file::O_RDONLY, 0)
+            .map_or_else(|e| e.0, |_| 0)
+    });
+    let end = kernel::process::wait(std::os::fd::AsFd::as_fd(&child.pidfd)).unwrap();
+    end.status()
+}
+
+#[test]
 fn a_reload_changes_nothing() {
     if !systemd_runs() || user() {
         return;
@@ -279,6 +334,7 @@ fn a_name_in_use_is_an_error_and_the_other_unit_stays() {
             .starts_with(&format!("start unit teu-{name}.scope: ")),
         "{e}"
     );
+    assert_eq!(e.field(), Some("/linux/cgroupsPath"));
     assert_eq!(show(&u.name, "ActiveState"), "active");
 }
 

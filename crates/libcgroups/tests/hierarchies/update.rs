@@ -114,6 +114,11 @@ fn a_memory_limit_below_the_usage_is_refused_and_kills_nobody() {
             .starts_with("unable to set memory limit to 4194304 (current usage: "),
         "{e}"
     );
+    if layout.is_v2() {
+        let unified = r#"{"unified":{"memory.max":"4M"}}"#;
+        let e = w.update(unified).unwrap_err();
+        assert_eq!(e.field(), Some("/linux/resources/unified/memory.max"));
+    }
     assert_eq!(w.cgroup.memory_limit(), Some(67108864));
     assert_eq!(w.cgroup.oom_kills(), 0);
     assert_eq!(w.cgroup.pids().unwrap(), [hog.0.pid]);

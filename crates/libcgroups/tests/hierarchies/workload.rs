@@ -49,9 +49,13 @@ pub fn resources(json: &str) -> Resources {
 }
 
 pub fn plan_at(path: &str, resources: &Resources) -> Plan {
+    plan_as("test", path, resources)
+}
+
+pub fn plan_as(id: &str, path: &str, resources: &Resources) -> Plan {
     let request = Request {
         path: Some(path),
-        id: "test",
+        id,
         resources: Some(resources),
         ..Request::default()
     };

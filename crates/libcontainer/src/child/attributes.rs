@@ -1,6 +1,6 @@
 //! Changing an attached mount: mount_setattr where the kernel has it, remounting where it does not (before 5.12).
 
-use super::Done;
+use super::{Done, procfs};
 use crate::plan::options;
 use crate::sync::{Calling, Fault, Text};
 use kernel::mount::{self, Attributes, MS_BIND, MS_REC, MS_REMOUNT};
@@ -15,11 +15,16 @@ pub(super) fn set(fd: BorrowedFd<'_>, recursive: bool, change: Attributes) -> Do
     }
 }
 
-/// The same by mount(2), whose only way to name a mount by descriptor is its link in procfs.
+/// The same by mount(2), which knows a mount by its path alone: "." for a directory that is the current one, and for a file its link in procfs.
 fn remount(fd: BorrowedFd<'_>, recursive: bool, change: Attributes) -> Done {
     let mut path = Text::<32>::new();
-    path.push(b"/proc/self/fd/");
-    path.push_number(fd.as_raw_fd() as u64);
+    if file::fstat(fd).calling("fstat")?.st_mode & libc::S_IFMT == libc::S_IFDIR {
+        file::fchdir(fd).calling("fchdir")?;
+        path.push(b".");
+    } else {
+        procfs::enter_descriptors()?;
+        path.push_number(fd.as_raw_fd() as u64);
+    }
     let path = path.as_cstr().calling("mount")?;
     if change.propagation != 0 {
         let rec = if recursive { MS_REC } else { 0 };

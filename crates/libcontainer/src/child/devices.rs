@@ -47,6 +47,9 @@ impl<'a> Child<'a> {
         if self.directory.as_ref().is_some_and(|(dir, _)| below(dir)) {
             self.directory = None;
         }
+        for place in &mut self.pinned {
+            place.take_if(|(place, _)| below(place.to_bytes()));
+        }
     }
 
     pub(super) fn device(&mut self, node: &'a DeviceNode) -> Done {

@@ -19,6 +19,7 @@ use crate::plan::{HookPoint, Op, Program, Step};
 use crate::root::{PATH_MAX, Root};
 use crate::sync::{self, Calling, Facts, Fault, Message, STAGE, Text};
 use kernel::{Errno, io, process};
+use std::ffi::CStr;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -98,6 +99,8 @@ struct Child<'a> {
     root: Option<Root>,
     /// The directory that devices and links are made in, kept while the steps stay in it.
     directory: Option<(&'a [u8], OwnedFd)>,
+    /// The procfs and the sysfs that this walk has mounted, and where: for the paths inside that are to be hidden.
+    pinned: [Option<(&'a CStr, OwnedFd)>; 2],
     /// The first empty directory that hides another: the next ones are copies of it.
     mask: Option<OwnedFd>,
     /// The host's /dev/null.
@@ -126,6 +129,7 @@ pub fn run(given: Inheritance<'_>) -> ! {
         facts: Facts::default(),
         root: None,
         directory: None,
+        pinned: [None, None],
         mask: None,
         null: None,
         chdir_again: false,
@@ -177,11 +181,7 @@ impl<'a> Child<'a> {
             } => self.attach_rootfs(path, *tree, *private),
             Op::Mount(mount) => self.mount(mount),
             Op::Bind(bind) => self.bind(bind),
-            Op::Remount {
-                target,
-                flags,
-                data,
-            } => self.remount(target, *flags, data.as_deref()),
+            Op::Remount(remount) => self.remount(remount),
             Op::SetAttributes { target, attributes } => {
                 self.set_mount_attributes(target, *attributes)
             }
@@ -247,6 +247,7 @@ impl<'a> Child<'a> {
         std::mem::forget((
             self.root.take(),
             self.directory.take(),
+            std::mem::take(&mut self.pinned),
             self.mask.take(),
             self.null.take(),
         ));
@@ -303,6 +304,7 @@ impl<'a> Child<'a> {
         };
         hooks::run_all(self.given.hooks.at(point), state).map_err(|error| {
             let mut fault = Fault::new("", Errno(0));
+            fault.index = error.index as u32;
             error.describe(point, &mut fault.detail);
             fault
         })

@@ -6,13 +6,14 @@
 use super::rootfs::filesystem_type;
 use super::{Brief, Briefly, Child, Done, attributes};
 use crate::plan::options;
-use crate::plan::{Bind, Mount, Then};
+use crate::plan::{Bind, Mount, Remount, Then};
 use crate::root::Make;
 use crate::sync::{self, Calling, Fault, Message, Text};
+use crate::walk;
 use kernel::Errno;
 use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH};
 use kernel::mount::{self as m, Attributes};
-use std::ffi::{CStr, c_ulong};
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 const S_IFMT: u32 = 0o170_000;
@@ -20,6 +21,7 @@ const S_IFDIR: u32 = 0o040_000;
 const S_IFCHR: u32 = 0o020_000;
 const S_IFLNK: u32 = 0o120_000;
 const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+const SYSFS_MAGIC: i64 = 0x6265_6572;
 
 fn file_type(fd: BorrowedFd<'_>) -> Result<u32, Fault> {
     Ok(file::fstat(fd).calling("fstat")?.st_mode & S_IFMT)
@@ -94,7 +96,52 @@ impl<'a> Child<'a> {
                 .calling("open target")?;
             super::copy_up::copy(below.as_fd(), new.as_fd())?;
         }
+        self.pin(mount)?;
         self.then(&mount.target, &mount.then)
+    }
+
+    /// Holds on to a new procfs or sysfs. Whoever renames in the root filesystem meanwhile could have the paths inside that are to be hidden looked up in another
+    /// directory, and give the mount its name back later (CVE-2023-27561).
+    fn pin(&mut self, mount: &'a Mount) -> Done {
+        let magic = match (mount.plain_target, mount.fstype.to_bytes()) {
+            (true, b"proc") => PROC_SUPER_MAGIC,
+            (true, b"sysfs") => SYSFS_MAGIC,
+            _ => return Ok(()),
+        };
+        let Some(place) = self.pinned.iter_mut().find(|place| place.is_none()) else {
+            return Ok(());
+        };
+        let root = self
+            .root
+            .as_ref()
+            .ok_or(Fault::new("open", Errno::ENOENT))?;
+        let fd = root
+            .open_plain_directory(&mount.target)
+            .calling("open target")?;
+        if filesystem_type(fd.as_fd())? != magic {
+            return Err(Fault::about(
+                "open target",
+                Errno::EXDEV,
+                b"somebody has renamed it",
+            ));
+        }
+        *place = Some((&mount.target, fd));
+        Ok(())
+    }
+
+    /// Opens a path that is to be hidden or made read-only.
+    fn open_protected(&self, path: &CStr) -> Result<OwnedFd, Fault> {
+        for (place, fd) in self.pinned.iter().flatten() {
+            let below = path.to_bytes_with_nul().strip_prefix(place.to_bytes());
+            let Some([b'/', inside @ ..]) = below else {
+                continue;
+            };
+            let inside =
+                CStr::from_bytes_with_nul(inside).map_err(|_| Fault::new("open", Errno::EINVAL))?;
+            let resolve = file::RESOLVE_IN_ROOT | file::RESOLVE_NO_MAGICLINKS;
+            return walk::open(fd.as_fd(), inside, O_PATH, resolve).calling("open");
+        }
+        self.root()?.open(path, O_PATH).calling("open")
     }
 
     /// A directory in a filesystem that this walk has mounted, empty, a moment ago: nobody can have put anything there.
@@ -227,14 +274,25 @@ impl<'a> Child<'a> {
         change(tree, &bind.then)
     }
 
-    pub(super) fn remount(&mut self, target: &CStr, flags: c_ulong, data: Option<&CStr>) -> Done {
+    pub(super) fn remount(&mut self, remount: &Remount) -> Done {
         let fd = self
             .root()?
-            .open(target, O_PATH | O_DIRECTORY)
+            .open(&remount.target, O_PATH)
             .calling("open target")
             .brief()?;
-        file::fchdir(fd.as_fd()).calling("fchdir")?;
-        m::mount_here(None, None, flags, data).calling("mount MS_REMOUNT")
+        match remount.attributes {
+            Some(change) => {
+                if let Some(change) = set_unless_locked(fd.as_fd(), change, remount.must_clear)? {
+                    attributes::set(fd.as_fd(), false, change)?;
+                }
+            }
+            None => {
+                file::fchdir(fd.as_fd()).calling("fchdir")?;
+                m::mount_here(None, None, remount.flags, remount.data.as_deref())
+                    .calling("mount MS_REMOUNT")?;
+            }
+        }
+        change(fd.as_fd(), &remount.then)
     }
 
     pub(super) fn set_mount_attributes(&mut self, target: &CStr, change: Attributes) -> Done {
@@ -248,9 +306,9 @@ impl<'a> Child<'a> {
 
     /// Makes a path read-only by mounting it on itself. What is not there needs no protection.
     pub(super) fn read_only(&mut self, path: &CStr) -> Done {
-        let fd = match self.root()?.open(path, O_PATH) {
-            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
-            other => other.calling("open").brief()?,
+        let fd = match self.open_protected(path) {
+            Err(fault) if matches!(fault.errno, Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
+            other => other.brief()?,
         };
         let tree = m::clone_tree(fd.as_fd(), c"", true, false)
             .calling("open_tree")
@@ -273,9 +331,9 @@ impl<'a> Child<'a> {
 
     /// Hides a path: a file behind the host's /dev/null, a directory behind an empty read-only filesystem.
     pub(super) fn mask(&mut self, path: &CStr) -> Done {
-        let fd = match self.root()?.open(path, O_PATH) {
-            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
-            other => other.calling("open").brief()?,
+        let fd = match self.open_protected(path) {
+            Err(fault) if matches!(fault.errno, Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
+            other => other.brief()?,
         };
         if is_directory(fd.as_fd())? {
             return self.mask_directory(path, fd.as_fd());
@@ -302,7 +360,7 @@ impl<'a> Child<'a> {
             Some(c"nr_blocks=1,nr_inodes=1"),
         )
         .calling("mount tmpfs")?;
-        self.mask = Some(self.root()?.open(path, O_PATH).calling("open")?);
+        self.mask = Some(self.open_protected(path)?);
         Ok(())
     }
 

@@ -7,10 +7,12 @@
 use super::rootfs::filesystem_type;
 use super::{Child, Done};
 use crate::sync::{Calling, Fault, Text};
+use crate::walk;
 use kernel::file::{
-    self, O_DIRECTORY, O_PATH, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV,
+    self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS,
+    RESOLVE_NO_XDEV,
 };
-use kernel::{Errno, io, mount};
+use kernel::{Errno, Result, io, mount};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -18,38 +20,48 @@ const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 /// The inode number of the root directory of every procfs (linux/proc_fs.h, `PROC_ROOT_INO`).
 const PROC_ROOT_INO: u64 = 1;
 
-impl Child<'_> {
-    fn procfs(&self) -> Result<OwnedFd, Fault> {
-        let private = mount::fsopen(c"proc").and_then(|context| {
-            mount::fsmount(
-                context.as_fd(),
-                mount::MOUNT_ATTR_NOSUID | mount::MOUNT_ATTR_NODEV,
-            )
-        });
-        match private {
-            Err(Errno::EPERM | Errno::ENOSYS | Errno::EACCES) => {}
-            other => return other.calling("fsmount proc"),
-        }
-        let fd = self
-            .root()?
-            .open(c"/proc", O_PATH | O_DIRECTORY)
-            .calling("open /proc")?;
-        if filesystem_type(fd.as_fd())? != PROC_SUPER_MAGIC
-            || file::fstat(fd.as_fd()).calling("fstat")?.st_ino != PROC_ROOT_INO
-        {
-            return Err(Fault::about(
-                "open /proc",
-                Errno::EINVAL,
-                b"/proc in the container is not procfs",
-            ));
-        }
-        Ok(fd)
-    }
+/// Nothing between the procfs and the file: no other mount, no link that leads out of it.
+const RESOLVE: u64 = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
 
+/// A procfs; `fallback` opens one that is mounted.
+fn procfs(fallback: impl FnOnce() -> Result<OwnedFd>) -> std::result::Result<OwnedFd, Fault> {
+    let private = mount::fsopen(c"proc").and_then(|context| {
+        mount::fsmount(
+            context.as_fd(),
+            mount::MOUNT_ATTR_NOSUID | mount::MOUNT_ATTR_NODEV,
+        )
+    });
+    match private {
+        Err(Errno::EPERM | Errno::ENOSYS | Errno::EACCES) => {}
+        other => return other.calling("fsmount proc"),
+    }
+    let fd = fallback().calling("open /proc")?;
+    if filesystem_type(fd.as_fd())? != PROC_SUPER_MAGIC
+        || file::fstat(fd.as_fd()).calling("fstat")?.st_ino != PROC_ROOT_INO
+    {
+        return Err(Fault::about(
+            "open /proc",
+            Errno::EINVAL,
+            b"/proc in the container is not procfs",
+        ));
+    }
+    Ok(fd)
+}
+
+/// Goes to the directory of this process' own descriptors: for calls that know a file by its path alone, `N` is then descriptor N, whatever the root holds.
+pub(super) fn enter_descriptors() -> Done {
+    let procfs = procfs(|| file::openat(CWD, c"/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0))?;
+    let flags = O_PATH | O_DIRECTORY;
+    let dir = walk::open(procfs.as_fd(), c"thread-self/fd", flags, RESOLVE)
+        .calling("open /proc/thread-self/fd")?;
+    file::fchdir(dir.as_fd()).calling("fchdir")
+}
+
+impl Child<'_> {
     fn write_proc(&self, path: &CStr, value: &[u8]) -> Done {
-        let procfs = self.procfs()?;
-        let resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
-        let file = file::openat2(procfs.as_fd(), path, O_WRONLY, 0, resolve).calling("open")?;
+        let root = self.root()?;
+        let procfs = procfs(|| root.open(c"/proc", O_PATH | O_DIRECTORY))?;
+        let file = walk::open(procfs.as_fd(), path, O_WRONLY, RESOLVE).calling("open")?;
         if filesystem_type(file.as_fd())? != PROC_SUPER_MAGIC {
             return Err(Fault::new("open", Errno::EXDEV));
         }

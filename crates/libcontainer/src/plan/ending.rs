@@ -131,10 +131,11 @@ pub fn ending(spec: &spec::Process, process: &Process, ending: &Ending<'_>) -> R
         ));
     }
     let mut push = |op, name: &str| steps.push(step(op, at(name)));
+    push(Op::Release, "args/0");
+    // After the last descriptor has its number, for which a low limit would have no room.
     if !process.rlimits.is_empty() {
         push(Op::Rlimits, "rlimits");
     }
-    push(Op::Release, "args/0");
     if spec.no_new_privileges && !early_filter {
         push(Op::NoNewPrivs, "noNewPrivileges");
     }

@@ -28,7 +28,7 @@ pub mod sysctl;
 
 pub use assemble::{Options, plan};
 pub use host::Host;
-pub use op::{Await, Bind, DeviceNode, HookPoint, Mount, Op, Then};
+pub use op::{Await, Bind, DeviceNode, HookPoint, Mount, Op, Remount, Then};
 
 use crate::error::{Error, Result};
 use kernel::exec::StringArray;

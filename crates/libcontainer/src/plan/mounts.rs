@@ -1,7 +1,7 @@
 //! `mounts`: each entry becomes one or more operations, in order.
 
 use super::namespaces::{self, Namespaces};
-use super::op::{Bind, Mount, Then};
+use super::op::{Bind, Mount, Remount, Then};
 use super::options::{self, Options};
 use super::{Field, Host, Idmap, Op, Step, Tree, c_string, step};
 use crate::error::{Error, Result};
@@ -193,21 +193,17 @@ impl<'a> Entry<'a> {
     }
 
     fn remount(&self, out: &mut Mounts) -> Result<()> {
-        let bind = if self.options.bind.is_some() {
-            m::MS_BIND
-        } else {
-            0
+        let bind = self.options.bind.is_some();
+        let remount = Remount {
+            target: self.c(&self.target, "destination")?,
+            attributes: bind.then(|| self.options.remount_attributes()),
+            must_clear: self.options.must_clear(),
+            flags: self.options.flags | m::MS_REMOUNT,
+            data: self.data(None)?,
+            then: self.options.then.clone(),
         };
-        let data = self.data(None)?;
-        let flags = self.options.flags | m::MS_REMOUNT | bind;
-        out.steps.push(step(
-            Op::Remount {
-                target: self.c(&self.target, "destination")?,
-                flags,
-                data,
-            },
-            self.field(),
-        ));
+        out.steps
+            .push(step(Op::Remount(Box::new(remount)), self.field()));
         Ok(())
     }
 

@@ -113,6 +113,23 @@ pub struct Bind {
     pub optional: bool,
 }
 
+/// A mount to change in place.
+#[derive(Clone, Debug)]
+pub struct Remount {
+    /// Where, inside the root filesystem.
+    pub target: CString,
+    /// With `bind`: what changes on the mount alone.
+    pub attributes: Option<Attributes>,
+    /// As of [`Bind`].
+    pub must_clear: u64,
+    /// Without `bind`: `MS_*` for the filesystem itself.
+    pub flags: c_ulong,
+    /// Comma-separated data, for the filesystem itself.
+    pub data: Option<CString>,
+    /// What to change on it and everything below, afterwards.
+    pub then: Then,
+}
+
 /// A device to make.
 #[derive(Clone, Debug)]
 pub struct DeviceNode {
@@ -174,11 +191,7 @@ pub enum Op {
     /// Mounts something that is there already.
     Bind(Box<Bind>),
     /// Changes a mount in place (`remount`).
-    Remount {
-        target: CString,
-        flags: c_ulong,
-        data: Option<CString>,
-    },
+    Remount(Box<Remount>),
     /// Changes attributes of a mount once everything below it is in place.
     SetAttributes {
         target: CString,
@@ -330,7 +343,7 @@ impl fmt::Display for Op {
                     .map_or(Ok(()), |d| write!(f, " ({})", Shown(d)))
             }
             Op::Bind(b) => write!(f, "mount {} on {}", Shown(&b.source), Shown(&b.target)),
-            Op::Remount { target, .. } => write!(f, "remount {}", Shown(target)),
+            Op::Remount(r) => write!(f, "remount {}", Shown(&r.target)),
             Op::SetAttributes { target, .. } => {
                 write!(f, "set attributes of the mount on {}", Shown(target))
             }
@@ -369,6 +382,9 @@ impl fmt::Display for Op {
             Op::StdioOwner => f.write_str("give standard input and output to the user"),
             Op::SecureBits => f.write_str("clear the secure bits"),
             Op::BoundingSet { .. } => f.write_str("drop capabilities from the bounding set"),
+            Op::Groups { groups } if groups.len() > 20 => {
+                write!(f, "set {} supplementary groups", groups.len())
+            }
             Op::Groups { groups } => write!(f, "set the supplementary groups {groups:?}"),
             Op::Ids { uid, gid } => write!(f, "become user {uid} and group {gid}"),
             Op::Chdir => f.write_str("change to the working directory"),

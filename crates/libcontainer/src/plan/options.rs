@@ -241,9 +241,12 @@ impl Options {
     pub fn bind_attributes(&self) -> Option<Attributes> {
         let relevant = BITS.iter().fold(TIME_FLAGS, |a, b| a | b.0);
         let mentioned = (self.flags | self.cleared) & relevant;
-        if mentioned == 0 {
-            return None;
-        }
+        (mentioned != 0).then(|| self.remount_attributes())
+    }
+
+    /// What remounting with these options changes on a mount, as mount(2) does: the same, also where no flag is mentioned.
+    pub fn remount_attributes(&self) -> Attributes {
+        let mentioned = self.flags | self.cleared;
         let all = BITS.iter().fold(0, |a, b| a | b.1);
         let mut set = attributes(self.flags);
         let mut clear = all & !set;
@@ -253,11 +256,11 @@ impl Options {
         } else {
             clear |= m::MOUNT_ATTR__ATIME;
         }
-        Some(Attributes {
+        Attributes {
             set,
             clear,
             propagation: 0,
-        })
+        }
     }
 
     /// The attributes that an option asked to be off in so many words.

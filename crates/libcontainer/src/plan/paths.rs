@@ -7,7 +7,7 @@ use crate::spec::Linux;
 /// A step for each path. A path given twice counts once.
 ///
 /// # Errors
-/// A path that is not absolute.
+/// A path that is not absolute, or the root directory.
 pub fn restricted_paths(linux: &Linux) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     let lists = [
@@ -23,6 +23,11 @@ pub fn restricted_paths(linux: &Linux) -> Result<Vec<Step>> {
                     field(),
                     format!("path \"{path}\" is not absolute"),
                 ));
+            }
+            if super::mounts::clean(path) == "/" {
+                let why = format!("path \"{path}\" is the root filesystem");
+                return Err(Error::invalid(field(), why)
+                    .hint("/root/readonly makes that read-only; nothing can hide it"));
             }
             if !seen.insert(path) {
                 continue;

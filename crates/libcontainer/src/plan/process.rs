@@ -10,6 +10,8 @@ use kernel::tty::WindowSize;
 use std::collections::HashSet;
 use std::ffi::CString;
 
+/// As many supplementary groups as a process has (linux/limits.h).
+const NGROUPS_MAX: usize = 65_536;
 /// The search path of a program without PATH in its environment.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const RLIMITS: [(&str, u32); 16] = [
@@ -66,6 +68,18 @@ pub fn process(
                 format!("{name} {id} means \"no change\" to the kernel, it is no id"),
             ));
         }
+    }
+    let groups = &p.user.additional_gids;
+    if groups.len() > NGROUPS_MAX {
+        let why = format!(
+            "{} groups: the kernel takes at most {NGROUPS_MAX}",
+            groups.len()
+        );
+        return Err(Error::invalid(at("user/additionalGids"), why));
+    }
+    if let Some(i) = groups.iter().position(|gid| *gid == u32::MAX) {
+        let why = format!("{} is no id of a group", u32::MAX);
+        return Err(Error::invalid(at(&format!("user/additionalGids/{i}")), why));
     }
     if let Some(umask) = p.user.umask.filter(|m| *m > 0o7777) {
         return Err(Error::invalid(
@@ -214,6 +228,10 @@ pub fn filter(
     let Some(program) = compiled else {
         return Ok(None);
     };
+    if let Some(place) = forbids_execve(profile) {
+        let why = "the profile forbids execve: no program could start";
+        return Err(Error::invalid(format!("/linux/seccomp{place}"), why));
+    }
     warnings.extend(program.warnings);
     let listener = program.notify.then(|| {
         (
@@ -232,6 +250,25 @@ pub fn filter(
         flags: program.flags,
         listener,
     }))
+}
+
+/// What denies execve(2), the one call that follows the filter, whatever its arguments are. Nobody could tell: the filter may deny telling, too.
+fn forbids_execve(profile: &seccomp::Profile) -> Option<String> {
+    use seccomp::Action::{Errno, Kill, KillProcess, KillThread, Trap};
+    let denies = |action| matches!(action, Errno | Kill | KillProcess | KillThread | Trap);
+    let mut place = profile
+        .default_action
+        .filter(|action| denies(*action))
+        .map(|_| "/defaultAction".to_owned());
+    for (i, rule) in profile.syscalls.iter().enumerate() {
+        if rule.names.iter().any(|name| name == "execve") {
+            if !denies(rule.action) || !rule.args.is_empty() {
+                return None;
+            }
+            place = Some(format!("/syscalls/{i}"));
+        }
+    }
+    place
 }
 
 #[cfg(test)]
@@ -355,6 +392,27 @@ mod tests {
             ),
         ] {
             assert_eq!(refused(&p), field);
+        }
+    }
+
+    #[test]
+    fn a_filter_that_no_program_could_start_under_is_refused() {
+        let rule = |action: &str, more: &str| {
+            format!(r#"{{"names":["read","execve"],"action":"SCMP_ACT_{action}"{more}}}"#)
+        };
+        let args = r#","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]"#;
+        for (default, rules, place) in [
+            ("ERRNO", String::new(), Some("/linux/seccomp/defaultAction")),
+            ("ERRNO", rule("ALLOW", ""), None),
+            ("KILL", rule("LOG", args), None),
+            ("ALLOW", rule("TRAP", ""), Some("/linux/seccomp/syscalls/0")),
+            ("ALLOW", rule("ERRNO", args), None),
+            ("ALLOW", String::new(), None),
+        ] {
+            let text = format!(r#"{{"defaultAction":"SCMP_ACT_{default}","syscalls":[{rules}]}}"#);
+            let profile = seccomp::Profile::from_json(text.as_bytes()).unwrap();
+            let found = filter(&profile, None, &mut Vec::new()).err();
+            assert_eq!(found.as_ref().and_then(Error::pointer), place, "{text}");
         }
     }
 }

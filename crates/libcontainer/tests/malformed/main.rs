@@ -269,6 +269,21 @@ fn what_one_field_cannot_be() {
             json!(99999),
             "/process/user/additionalGids/1",
         ),
+        (
+            "/process/user/additionalGids",
+            json!(vec![0; 65_537]),
+            "/process/user/additionalGids",
+        ),
+        (
+            "/linux/maskedPaths/0",
+            json!("/tmp/.."),
+            "/linux/maskedPaths/0",
+        ),
+        (
+            "/linux/readonlyPaths/0",
+            json!("/"),
+            "/linux/readonlyPaths/0",
+        ),
         ("/process/oomScoreAdj", json!(1001), "/process/oomScoreAdj"),
         ("/process/oomScoreAdj", json!(-1001), "/process/oomScoreAdj"),
         (

@@ -101,5 +101,9 @@ const FLAGS: [(&str, u64); 4] = [
     ("SECCOMP_FILTER_FLAG_TSYNC", 1),
     ("SECCOMP_FILTER_FLAG_LOG", 2),
     ("SECCOMP_FILTER_FLAG_SPEC_ALLOW", 4),
-    ("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 32),
+    // Refused by itself: it is about the listener.
+    (
+        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+        32 | filter::NEW_LISTENER,
+    ),
 ];

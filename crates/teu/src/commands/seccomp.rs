@@ -10,11 +10,15 @@ use std::path::Path;
 /// Reads a profile on its own, or the one in a config.json.
 fn load(path: &Path) -> Result<Profile> {
     let bytes = std::fs::read(path).during(|| format!("read {}", path.display()))?;
-    let whole: std::result::Result<spec::Spec, _> = spec::decode(&bytes);
-    if let Some(profile) = whole.ok().and_then(|s| s.linux).and_then(|l| l.seccomp) {
-        return Ok(profile);
+    let refused = |e: spec::DecodeError| libcontainer::create::decode_error(path, &e);
+    // A profile has neither of these, and unknown keys are passed over: one in the wrong place must not pass for an empty one.
+    let whole = serde_json::from_slice::<serde_json::Value>(&bytes)
+        .is_ok_and(|v| v.get("ociVersion").is_some() || v.get("linux").is_some());
+    if !whole {
+        return spec::decode_json(&bytes).map_err(refused);
     }
-    spec::decode_json(&bytes).map_err(|e| libcontainer::create::decode_error(path, &e))
+    let linux = spec::decode(&bytes).map_err(refused)?.linux;
+    Ok(linux.and_then(|l| l.seccomp).unwrap_or_default())
 }
 
 fn refused(e: seccomp::Error) -> Error {
