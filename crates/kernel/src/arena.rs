@@ -12,10 +12,17 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// Bytes in the arena. Untouched pages of it cost nothing.
 const SIZE: usize = 256 * 1024;
 
+/// Bytes that are asked of the kernel in one call, instead of one fault for each page.
+const CHUNK: usize = 32 * 1024;
+
+#[repr(C, align(4096))]
+struct Memory(MaybeUninit<[u8; SIZE]>);
+
 /// A global allocator: the first [`SIZE`] bytes in a row, the rest from [`System`].
 pub struct Arena {
-    memory: UnsafeCell<MaybeUninit<[u8; SIZE]>>,
+    memory: UnsafeCell<Memory>,
     used: AtomicUsize,
+    present: AtomicUsize,
 }
 
 // SAFETY: the memory is only reached through pieces, and `used` gives each piece to one caller.
@@ -26,8 +33,9 @@ impl Arena {
     #[must_use]
     pub const fn new() -> Arena {
         Arena {
-            memory: UnsafeCell::new(MaybeUninit::uninit()),
+            memory: UnsafeCell::new(Memory(MaybeUninit::uninit())),
             used: AtomicUsize::new(0),
+            present: AtomicUsize::new(0),
         }
     }
 
@@ -47,11 +55,33 @@ impl Arena {
         loop {
             let free = self.base().addr() + used;
             let start = used + (free.next_multiple_of(layout.align()) - free);
-            let end = start.checked_add(layout.size()).filter(|end| *end <= SIZE)?;
+            let end = start
+                .checked_add(layout.size())
+                .filter(|end| *end <= SIZE)?;
             match self.used.compare_exchange_weak(used, end, Relaxed, Relaxed) {
-                // SAFETY: `start` is within the arena.
-                Ok(_) => return Some(unsafe { self.base().add(start) }),
+                Ok(_) => {
+                    self.fetch(end);
+                    // SAFETY: `start` is within the arena.
+                    return Some(unsafe { self.base().add(start) });
+                }
                 Err(now) => used = now,
+            }
+        }
+    }
+
+    /// Has the pages up to `end` made at once. Kernels before 5.14 do not know how; then they come one by one.
+    fn fetch(&self, end: usize) {
+        let present = self.present.load(Relaxed);
+        if end > present {
+            let next = end.next_multiple_of(CHUNK);
+            self.present.store(next, Relaxed);
+            // SAFETY: the range lies in the arena and begins at a page; its content stays what it is.
+            unsafe {
+                libc::madvise(
+                    self.base().add(present).cast(),
+                    next - present,
+                    libc::MADV_POPULATE_WRITE,
+                );
             }
         }
     }
@@ -100,7 +130,11 @@ unsafe impl GlobalAlloc for Arena {
             // SAFETY: as in `dealloc`.
             return unsafe { System.realloc(pointer, layout, size) };
         };
-        if self.resize_last(start, layout.size(), size) || size <= layout.size() {
+        if self.resize_last(start, layout.size(), size) {
+            self.fetch(start + size);
+            return pointer;
+        }
+        if size <= layout.size() {
             return pointer;
         }
         // SAFETY: the caller vouches for the size with this alignment, and for as many bytes at `pointer` as `layout` says, of which not more

@@ -45,6 +45,18 @@ global_asm!(
     early = sym run_sealed,
 );
 
+/// In the place of the C library's function, which reads /proc/self/maps. The only one to ask is Rust's start, which wants to know where the
+/// stack ends, to say so if it should overflow; an answer would cost each command five system calls.
+///
+/// pthread_getattr_np(3): an error number is the result, the attributes stay untouched.
+#[unsafe(no_mangle)]
+extern "C" fn pthread_getattr_np(
+    _thread: libc::pthread_t,
+    _attributes: *mut libc::pthread_attr_t,
+) -> libc::c_int {
+    libc::ENOSYS
+}
+
 const AT_NULL: usize = 0;
 const AT_EXECFN: usize = 31;
 
@@ -65,7 +77,8 @@ unsafe extern "C" fn run_sealed(stack: *const usize) {
         let mut i = 1;
         while i < argc {
             let word = *argv.add(i) as *const u8;
-            enters |= begins(word, b"run\0") || begins(word, b"exec\0") || begins(word, b"create\0");
+            enters |=
+                begins(word, b"run\0") || begins(word, b"exec\0") || begins(word, b"create\0");
             i += 1;
         }
         if !enters {
@@ -119,8 +132,15 @@ unsafe fn execute_copy(argv: *const usize, envp: *const usize) {
         }
         let tree = tree as usize;
         let attributes = (&raw const read_only) as usize;
-        if call(libc::SYS_mount_setattr, [tree, empty, itself, attributes, size_of_val(&read_only)]) == 0 {
-            call(libc::SYS_execveat, [tree, empty, argv as usize, envp as usize, itself]);
+        if call(
+            libc::SYS_mount_setattr,
+            [tree, empty, itself, attributes, size_of_val(&read_only)],
+        ) == 0
+        {
+            call(
+                libc::SYS_execveat,
+                [tree, empty, argv as usize, envp as usize, itself],
+            );
         }
         call(libc::SYS_close, [tree, 0, 0, 0, 0]);
     }

@@ -69,7 +69,7 @@ pub struct Created {
     /// Its first process.
     pub process: Spawned,
     /// The plan, to make sentences of failures after the start.
-    pub plan: Plan,
+    pub plan: &'static Plan,
     /// Its hooks.
     pub hooks: Hooks,
     /// The master of its terminal, unless it was sent away.
@@ -214,7 +214,9 @@ pub fn create(options: &Options<'_>) -> Result<Created> {
     let mut making = Making {
         dir,
         record,
-        plan,
+        // Its hundreds of pieces share their pages with the child, and giving one back writes to it: each page would be copied for that. A
+        // command makes one container, so they stay.
+        plan: Box::leak(Box::new(plan)),
         hooks,
         cgroup: None,
         process: None,

@@ -23,7 +23,7 @@ use std::time::Instant;
 pub struct Making {
     pub dir: StateDir,
     pub record: Record,
-    pub plan: Plan,
+    pub plan: &'static Plan,
     pub hooks: Hooks,
     pub cgroup: Option<Cgroup>,
     pub process: Option<Spawned>,

@@ -321,9 +321,10 @@ impl StateDir {
         };
         let file = file::openat(self.fd(), name, O_RDONLY | O_NOFOLLOW, 0).during(what)?;
         let bytes = read_all(file.as_fd(), MAX_RECORD).during(what)?;
-        serde_json::from_slice(&bytes).map_err(|e| {
+        // The same decoder as the configuration's: the parts that both have are compiled once.
+        spec::decode_json(&bytes).map_err(|e| {
             Error::new(Kind::Failed, what())
-                .cause(e.to_string())
+                .cause(e.message)
                 .hint("the record is damaged; delete --force removes the container")
         })
     }

@@ -117,7 +117,8 @@ impl Walk<'_> {
                 Open::Object(None) => {}
                 Open::Object(Some((start, end))) => {
                     let raw = self.text.get(*start..*end).unwrap_or_default();
-                    let key: String = serde_json::from_slice(raw).unwrap_or_default();
+                    let key = std::str::from_utf8(raw).unwrap_or_default();
+                    let key: String = serde_json::from_str(key).unwrap_or_default();
                     super::decode::push(&mut pointer, &key);
                 }
                 Open::Array(index) => super::decode::push(&mut pointer, &index.to_string()),
