@@ -211,6 +211,17 @@ pub fn mount_flags(fd: BorrowedFd<'_>) -> Result<u64> {
     Ok(unsafe { st.assume_init() }.f_flag)
 }
 
+/// The `ST_*` flags of the mount that `path` leads to (statvfs(3)).
+pub fn mount_flags_of(path: &CStr) -> Result<u64> {
+    let mut st = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: path is NUL-terminated; st has room for one statvfs, which statvfs fills when it returns 0.
+    check(libc::c_long::from(unsafe {
+        libc::statvfs(path.as_ptr(), st.as_mut_ptr())
+    }))?;
+    // SAFETY: statvfs returned 0.
+    Ok(unsafe { st.assume_init() }.f_flag)
+}
+
 /// What statfs(2) tells of the file system at `path`.
 pub fn statfs(path: &CStr) -> Result<libc::statfs> {
     let mut st = MaybeUninit::uninit();

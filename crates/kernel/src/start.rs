@@ -58,6 +58,8 @@ extern "C" fn pthread_getattr_np(
 }
 
 const AT_NULL: usize = 0;
+const AT_PHDR: usize = 3;
+const AT_PHNUM: usize = 5;
 const AT_EXECFN: usize = 31;
 
 /// Executes a detached read-only mount of this program's file if the command line has the name of a command that enters a container.
@@ -89,14 +91,65 @@ unsafe extern "C" fn run_sealed(stack: *const usize) {
             aux = aux.add(1);
         }
         aux = aux.add(1);
+        let mut headers = core::ptr::null();
+        let (mut header_count, mut is_copy) = (0, false);
         while *aux != AT_NULL {
-            // How the kernel names a program that was executed by descriptor, as the copy is.
-            if *aux == AT_EXECFN && begins(*aux.add(1) as *const u8, b"/dev/fd/") {
-                return;
+            match *aux {
+                AT_PHDR => headers = *aux.add(1) as *const libc::Elf64_Phdr,
+                AT_PHNUM => header_count = *aux.add(1),
+                // How the kernel names a program that was executed by descriptor, as the copy is.
+                AT_EXECFN => is_copy = begins(*aux.add(1) as *const u8, b"/dev/fd/"),
+                _ => {}
             }
             aux = aux.add(2);
         }
-        execute_copy(argv, envp);
+        if is_copy {
+            fetch_data(headers, header_count);
+            fetch(stack as usize - STACK, STACK);
+        } else {
+            execute_copy(argv, envp);
+        }
+    }
+}
+
+/// Bytes of stack that making a container takes.
+const STACK: usize = 64 * 1024;
+const PAGE: usize = 4096;
+
+/// Has the program's data made at once, which relocation is about to touch page by page. The part behind the file's, zeros, is left alone.
+///
+/// # Safety
+/// `headers` are the program's, `count` of them, or null.
+unsafe fn fetch_data(headers: *const libc::Elf64_Phdr, count: usize) {
+    if headers.is_null() {
+        return;
+    }
+    let (mut base, mut i) = (0, 0);
+    while i < count {
+        // SAFETY: within the table.
+        let header = unsafe { &*headers.add(i) };
+        if header.p_type == libc::PT_PHDR {
+            base = headers as usize - header.p_vaddr as usize;
+        } else if header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W != 0 {
+            let start = base + header.p_vaddr as usize;
+            let end = start + header.p_filesz as usize;
+            let first = start & !(PAGE - 1);
+            fetch(first, end - first);
+        }
+        i += 1;
+    }
+}
+
+/// Has the pages of a range made at once instead of one fault for each; where they cannot be, that is no loss (kernels before 5.14).
+fn fetch(start: usize, length: usize) {
+    let first = start & !(PAGE - 1);
+    let length = (start + length - first).next_multiple_of(PAGE);
+    // SAFETY: madvise(2) with this advice changes no content, and refuses what is not mapped.
+    unsafe {
+        call(
+            libc::SYS_madvise,
+            [first, length, libc::MADV_POPULATE_WRITE as usize, 0, 0],
+        );
     }
 }
 

@@ -71,6 +71,11 @@ impl Hooks {
         Ok(hooks)
     }
 
+    /// Whether there are none at all.
+    pub fn is_empty(&self) -> bool {
+        self.lists.iter().all(|hooks| hooks.is_empty())
+    }
+
     /// The descriptors of files that their output goes to.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         // The same two for all of them.

@@ -72,11 +72,19 @@ impl Making {
         if let (Some((root, wanted)), Some(intent)) = (&resctrl, &self.record.intel_rdt) {
             self.keep_groups = Some(resctrl::create(root, wanted, intent)?);
         }
-        let starter = socket::unix(socket::SOCK_DGRAM).during(|| "make the start socket".into())?;
-        let states = [
-            self.state("created").hook_parts(),
-            self.state("created").hook_parts(),
-        ];
+        let starter = options
+            .await_command
+            .then(|| socket::unix(socket::SOCK_DGRAM))
+            .transpose()
+            .during(|| "make the start socket".into())?;
+        let states = if self.hooks.is_empty() {
+            <[(Vec<u8>, Vec<u8>); 2]>::default()
+        } else {
+            [
+                self.state("created").hook_parts(),
+                self.state("created").hook_parts(),
+            ]
+        };
         let setup = Setup {
             program: &self.plan.program,
             slots,
@@ -84,7 +92,7 @@ impl Making {
                 .cgroup
                 .as_ref()
                 .map_or(libcgroups::Entry::None, Cgroup::entry),
-            starter: options.await_command.then_some(&starter),
+            starter: starter.as_ref(),
             hooks: &self.hooks,
             hook_states: &states,
             hide: false,
@@ -93,7 +101,7 @@ impl Making {
         drop(setup);
         self.process = Some(spawned?);
         self.serve(options)?;
-        self.complete(options, template, pid_file, &starter)
+        self.complete(options, template, pid_file, starter.as_ref())
     }
 
     fn state(&self, status: &str) -> StateDocument {
@@ -267,7 +275,7 @@ impl Making {
         options: &Options<'_>,
         template: &Template,
         pid_file: &mut Option<pidfile::PidFile>,
-        starter: &OwnedFd,
+        starter: Option<&OwnedFd>,
     ) -> Result<()> {
         let pid = self.process()?.facts.pid;
         let receiver = self.plan.annotations.pidfd_receiver.clone();
@@ -289,7 +297,7 @@ impl Making {
         self.record.intel_rdt = self.keep_groups.take();
         self.dir.save_template(template)?;
         self.dir.save(&self.record)?;
-        if options.await_command {
+        if let Some(starter) = starter {
             socket::bind(starter.as_fd(), &self.dir.short_path(START_SOCKET))
                 .during(|| "bind the start socket".into())?;
         }

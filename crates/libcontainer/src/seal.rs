@@ -44,13 +44,8 @@ fn is_sealed() -> Result<bool> {
     match file::readlinkat(CWD, SELF, &mut buf).map_err(missing)? {
         b"/" => {
             const ST_RDONLY: u64 = 1;
-            let exe =
-                file::openat(CWD, SELF, file::O_PATH, 0).during(|| "open /proc/self/exe".into())?;
-            Ok(
-                file::mount_flags(exe.as_fd()).during(|| "statfs /proc/self/exe".into())?
-                    & ST_RDONLY
-                    != 0,
-            )
+            let flags = file::mount_flags_of(SELF).during(|| "statfs /proc/self/exe".into())?;
+            Ok(flags & ST_RDONLY != 0)
         }
         path if path.starts_with(b"/memfd:") => {
             let exe =

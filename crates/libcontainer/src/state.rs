@@ -343,8 +343,20 @@ impl StateDir {
         }
     }
 
-    /// Removes the directory and all that is in it.
+    /// Removes the directory and all that is in it. What tells the most is the last to go.
     pub fn remove(self) -> Result<()> {
+        for name in [RECORD, TEMPLATE, INTENT] {
+            self.remove_file(name)?;
+        }
+        match file::unlinkat(CWD, &c(&self.path)?, true) {
+            Err(Errno::ENOTEMPTY | Errno::EEXIST) => self.remove_others(),
+            Err(Errno::ENOENT) => Ok(()),
+            other => other.during(|| format!("rmdir {}", self.path.display())),
+        }
+    }
+
+    /// Removes the files that only some containers have, and the directory.
+    fn remove_others(&self) -> Result<()> {
         let mut buf = [0; 2048];
         loop {
             let entries = file::read_directory(self.fd(), &mut buf)

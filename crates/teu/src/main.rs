@@ -23,7 +23,10 @@ fn main() {
         Ok(invocation) => invocation,
         Err(stop) => std::process::exit(stopped(stop)),
     };
-    std::process::exit(run(&invocation));
+    let code = run(&invocation);
+    let _ = std::io::stdout().flush();
+    // The end of a process tidies up; doing it by hand before would only take longer.
+    kernel::process::exit(code)
 }
 
 /// Help, version, or a command line that cannot be understood.

@@ -287,7 +287,8 @@ fn enable_controllers(
             continue;
         }
         let available = list(&level.join("cgroup.controllers"))?;
-        if available.trim().is_empty() {
+        // Nothing there, or all levels from here on pass on everything.
+        if available.split_whitespace().all(wanted) {
             break;
         }
         let enabled = list(&level.join("cgroup.subtree_control"))?;
