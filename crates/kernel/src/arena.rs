@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 const SIZE: usize = 256 * 1024;
 
 /// Bytes that are asked of the kernel in one call, instead of one fault for each page.
-const CHUNK: usize = 32 * 1024;
+const CHUNK: usize = 16 * 1024;
 
 #[repr(C, align(4096))]
 struct Memory(MaybeUninit<[u8; SIZE]>);

@@ -4,7 +4,7 @@ use super::{DeviceNode, Op, Step, c_string, mounts, step};
 use crate::error::{Error, Result};
 use crate::spec::{Linux, Spec};
 use kernel::file::device;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::CString;
 
 const S_IFCHR: u32 = 0o020_000;
@@ -56,7 +56,7 @@ pub fn devices(spec: &Spec, linux: &Linux, in_user_ns: bool) -> Result<Vec<Step>
             String::new(),
         ));
     }
-    let mut places: HashMap<CString, usize> = nodes
+    let mut places: BTreeMap<CString, usize> = nodes
         .iter()
         .enumerate()
         .map(|(i, (node, _))| (node.path.clone(), i))

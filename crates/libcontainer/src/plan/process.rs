@@ -7,7 +7,7 @@ use crate::spec;
 use kernel::exec::StringArray;
 use kernel::process::Limit;
 use kernel::tty::WindowSize;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ffi::CString;
 
 /// As many supplementary groups as a process has (linux/limits.h).
@@ -131,7 +131,7 @@ struct Environment<'a> {
 
 /// Of a name given twice the last counts, in the place of the last. An empty HOME counts as none.
 fn environment<'a>(list: &'a [String], base: &str) -> Result<Environment<'a>> {
-    let mut seen = HashSet::with_capacity(list.len());
+    let mut seen = BTreeSet::new();
     let mut result = Environment {
         strings: Vec::with_capacity(list.len() + 1),
         path: None,
