@@ -275,6 +275,16 @@ fn what_one_field_cannot_be() {
             "/process/user/additionalGids",
         ),
         (
+            "/process/capabilities/permitted",
+            json!([]),
+            "/process/capabilities/effective",
+        ),
+        (
+            "/process/capabilities/bounding",
+            json!([]),
+            "/process/capabilities/inheritable",
+        ),
+        (
             "/linux/maskedPaths/0",
             json!("/tmp/.."),
             "/linux/maskedPaths/0",
