@@ -20,6 +20,7 @@ mod fields;
 mod foreground;
 mod hook_order;
 mod hooks;
+mod hostile;
 mod identity;
 mod idmap;
 mod kill_delete;
@@ -62,7 +63,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 55] = [
+    let subjects: [fn(&mut Table); 56] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -116,6 +117,7 @@ pub fn all() -> Table {
         security::add,
         security_process::add,
         security_attack::add,
+        hostile::add,
         security_race::add,
         reliability::add,
     ];
