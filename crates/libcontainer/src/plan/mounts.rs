@@ -151,6 +151,11 @@ impl<'a> Entry<'a> {
             options.bind = Some(false);
         }
         let target = clean(&entry.destination);
+        if target == "/" && !options.remount {
+            let why = "a mount on the root directory would be hidden below the root filesystem";
+            return Err(Error::invalid(field("destination"), why)
+                .hint("/root/path names the root filesystem; to change how it is mounted, add the option remount"));
+        }
         if kind.is_empty() && options.bind.is_none() && !options.remount {
             return Err(Error::invalid(
                 field("type"),

@@ -322,6 +322,11 @@ fn what_one_field_cannot_be() {
         ("/mounts/0/destination", json!(""), "/mounts/0/destination"),
         (
             "/mounts/0/destination",
+            json!("/tmp/.."),
+            "/mounts/0/destination",
+        ),
+        (
+            "/mounts/0/destination",
             json!("/proc/sys"),
             "/mounts/0/destination",
         ),
