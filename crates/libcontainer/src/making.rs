@@ -312,6 +312,7 @@ impl Making {
             hooks,
             process,
             terminal,
+            moved,
             mut warnings,
             ..
         } = self;
@@ -325,6 +326,7 @@ impl Making {
             hooks,
             terminal,
             warnings,
+            moved,
         }
     }
 
