@@ -55,8 +55,8 @@ fn general(step: &Step, report: &Report) -> Error {
     }
 }
 
-/// What a bind mount onto something of another type lacks.
-const NOT_THE_SAME: &str = "a directory goes on a directory, and anything else on a file: check what the source and the destination are";
+/// What a bind mount onto something of another type lacks. dockerd adds its own advice to what says "not a directory".
+const NOT_THE_SAME: &str = "check source and destination: is one a directory and the other not a directory?";
 
 fn hint(op: &Op, call: &str, errno: Errno) -> Option<&'static str> {
     Some(match (op, errno) {
@@ -98,6 +98,9 @@ fn hint(op: &Op, call: &str, errno: Errno) -> Option<&'static str> {
 pub const TOO_MUCH: &str =
     ": args and env may take a quarter of RLIMIT_STACK, 6 MiB at most, and each of them 128 KiB";
 
+/// What execve(2) means when the file is there and it says ENOENT.
+pub const NO_LOADER: &str = ": the interpreter of the script, or the program's loader, is missing (a CR at the end of the line with #! is part of the name)";
+
 /// Every engine looks for other words here; all of them are in one line.
 fn program_error(program: &Program, report: &Report) -> Error {
     let name = program
@@ -124,9 +127,7 @@ fn program_error(program: &Program, report: &Report) -> Error {
                 &report.detail
             };
             let why = match errno {
-                Errno::ENOENT => {
-                    ": the interpreter of the script or the program's loader is missing"
-                }
+                Errno::ENOENT => NO_LOADER,
                 Errno::ENOEXEC => ": it is no program for this machine, nor a script with #!",
                 Errno::E2BIG => TOO_MUCH,
                 _ => "",
