@@ -4,7 +4,7 @@
 //! do, the whole wording follows theirs.
 
 use crate::error::{Error, Kind};
-use crate::plan::{HookPoint, Op, Program, Step};
+use crate::plan::{HookPoint, Mount, Op, Program, Step};
 use crate::sync::{Report, STAGE};
 use kernel::Errno;
 
@@ -75,6 +75,12 @@ fn hint(op: &Op, call: &str, errno: Errno) -> Option<&'static str> {
         (Op::Mount(m), Errno::EPERM) if m.fstype.as_bytes() == b"sysfs" => {
             "a new sysfs needs a network namespace of its own"
         }
+        (Op::Mount(m), Errno::EINVAL) if has_label(m) => {
+            "check the options of the mount, and whether the SELinux policy knows linux.mountLabel"
+        }
+        (Op::Label { .. }, Errno::EINVAL) => {
+            "the kernel runs without this security module, or its policy does not know the label"
+        }
         (Op::Mount(_), Errno::EINVAL) => "check the options of the mount",
         (Op::Mount(_) | Op::Bind(_), Errno::ENOSPC) => "a limit is reached: /proc/sys/fs/mount-max",
         (Op::Groups { .. }, Errno::EPERM) => "the user namespace denies setgroups",
@@ -92,6 +98,11 @@ fn hint(op: &Op, call: &str, errno: Errno) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+fn has_label(mount: &Mount) -> bool {
+    let data = mount.data.as_deref().unwrap_or_default().to_bytes();
+    mount.label.is_some() || data.windows(9).any(|w| w == b"context=\"")
 }
 
 /// execve(2), "Limits on size of arguments and environment".

@@ -50,6 +50,7 @@ mod security;
 mod security_attack;
 mod security_process;
 mod security_race;
+mod selinux;
 pub mod sockets;
 mod start;
 pub mod state;
@@ -99,6 +100,7 @@ pub fn all() -> Table {
         limits::add,
         resources::add,
         rdt::add,
+        selinux::add,
         update::add,
         update_whole::add,
         pause::add,

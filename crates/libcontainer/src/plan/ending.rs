@@ -23,6 +23,20 @@ pub struct Ending<'a> {
     pub keep_groups: bool,
 }
 
+/// A process may use only keys of a label like its own, so its session keyring is made with it. execve forgets the wish.
+///
+/// # Errors
+/// A NUL byte in the label.
+pub fn key_label(process: &spec::Process, base: &str) -> Result<Option<Step>> {
+    let Some(label) = &process.selinux_label else {
+        return Ok(None);
+    };
+    let field = format!("{base}/selinuxLabel");
+    let value = c_string(label, || field.clone())?;
+    let file = c"keycreate".to_owned();
+    Ok(Some(step(Op::Label { file, value }, field)))
+}
+
 /// The steps from the working directory to execve.
 ///
 /// Without no_new_privs, installing a filter takes CAP_SYS_ADMIN, so that capability is kept until then; execve computes the sets anew anyway

@@ -292,6 +292,12 @@ impl<'a> Entry<'a> {
                     .as_deref()
                     .map(|label| (context.context_type, label)),
             )?,
+            label: match &context.linux.mount_label {
+                Some(label) if self.fstype == "mqueue" => {
+                    Some(c_string(label, || "/linux/mountLabel".into())?)
+                }
+                _ => None,
+            },
             new_target: false,
             plain_target: matches!(self.fstype.as_str(), "proc" | "sysfs"),
             copy_up: self.options.copy_up && tmpfs,
