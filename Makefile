@@ -7,7 +7,7 @@ DESTDIR ?=
 RUNTIME ?= $(CURDIR)/teu
 
 .DEFAULT_GOAL := build
-.PHONY: build install test unit-tests spec-tests compare lint demo runtime-tools vm test-vm bench clean help
+.PHONY: build install test unit-tests spec-tests compare lint demo runtime-tools vm test-vm test-engines bench clean help
 
 build: ## the release binary: ./teu, static, one file
 	@scripts/setup build
@@ -51,6 +51,12 @@ test-vm: build ## the suite in the test machine: root with cgroupfs, root with s
 	@scripts/setup vm
 	@spec-tests/vm/vm ensure
 	@spec-tests/vm/test-vm
+
+test-engines: build ## podman, Docker, containerd, CRI, buildah on teu, crun and runc in the test machine; ENGINES='--runtimes teu'
+	@scripts/setup vm
+	@scripts/setup bench
+	@spec-tests/vm/vm ensure
+	@spec-tests/engines/test-engines $(ENGINES)
 
 bench: build ## teu beside other runtimes and the kernel's floor; RUNTIMES='NAME=PATH ...' BENCH=--quick
 	@bench/bench $(BENCH) $(RUNTIMES)

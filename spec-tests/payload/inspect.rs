@@ -38,7 +38,14 @@ pub fn everything() -> Json {
     ];
     members.push(("mempolicy".to_string(), mempolicy()));
     members.push(("scheduler".to_string(), scheduler()));
-    members.push(("session_keyring".to_string(), session_keyring()));
+    const KEYCTL_DESCRIBE: usize = 6;
+    const KEYCTL_GET_SECURITY: usize = 17;
+    for (name, operation) in [
+        ("session_keyring", KEYCTL_DESCRIBE),
+        ("session_keyring_label", KEYCTL_GET_SECURITY),
+    ] {
+        members.push((name.to_string(), session_keyring(operation)));
+    }
     members.push((
         "tty".to_string(),
         Json::List((0..3).map(terminal).collect()),
@@ -181,13 +188,12 @@ fn scheduler() -> Json {
     ])
 }
 
-/// keyctl(KEYCTL_DESCRIBE, KEY_SPEC_SESSION_KEYRING): `type;uid;gid;perm;description`.
-fn session_keyring() -> Json {
-    const KEYCTL_DESCRIBE: usize = 6;
+/// What keyctl(2) tells of the session keyring. KEYCTL_DESCRIBE: `type;uid;gid;perm;description`; KEYCTL_GET_SECURITY: its label.
+fn session_keyring(operation: usize) -> Json {
     const KEY_SPEC_SESSION_KEYRING: usize = -3isize as usize;
     let mut buffer = [0u8; 512];
     let args = [
-        KEYCTL_DESCRIBE,
+        operation,
         KEY_SPEC_SESSION_KEYRING,
         buffer.as_mut_ptr() as usize,
         buffer.len(),

@@ -3,6 +3,7 @@
 use crate::Result;
 use crate::sys::check;
 use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// setxattr(2): makes the attribute, or changes it.
 pub fn set(path: &CStr, name: &CStr, value: &[u8]) -> Result<()> {
@@ -11,6 +12,22 @@ pub fn set(path: &CStr, name: &CStr, value: &[u8]) -> Result<()> {
         libc::syscall(
             libc::SYS_setxattr,
             path.as_ptr(),
+            name.as_ptr(),
+            value.as_ptr(),
+            value.len(),
+            0,
+        )
+    })
+    .map(drop)
+}
+
+/// fsetxattr(2): the same by descriptor, which must not be `O_PATH`.
+pub fn fset(fd: BorrowedFd<'_>, name: &CStr, value: &[u8]) -> Result<()> {
+    // SAFETY: name is NUL-terminated, value is live and as long as said.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_fsetxattr,
+            fd.as_raw_fd(),
             name.as_ptr(),
             value.as_ptr(),
             value.len(),

@@ -201,6 +201,16 @@ pub(crate) fn network(n: &Network) -> Result<()> {
     ))
 }
 
+/// Files that do something to processes instead of limiting them. `cgroup.procs` would even take a process of the host in.
+const DEEDS: [&str; 6] = [
+    "cgroup.procs",
+    "cgroup.threads",
+    "cgroup.kill",
+    "cgroup.freeze",
+    "cgroup.type",
+    "cgroup.subtree_control",
+];
+
 /// The files that the configuration names itself. Each line of a value is one write: files with a line per device take one at a time.
 pub(crate) fn unified(files: &BTreeMap<String, String>) -> Result<Vec<Write>> {
     let mut w = Vec::new();
@@ -215,6 +225,9 @@ pub(crate) fn unified(files: &BTreeMap<String, String>) -> Result<Vec<Write>> {
                 field,
                 format!("{name:?} is not the name of a cgroup file"),
             ));
+        }
+        if DEEDS.contains(&name.as_str()) {
+            return Err(Error::refuse(field, format!("{name} is not a limit")));
         }
         let lines = value.split('\n').filter(|l| !l.is_empty());
         w.extend(lines.map(|line| Write::new(name.clone(), line, field.clone())));

@@ -6,6 +6,7 @@ use crate::console::ConsoleTarget;
 use crate::error::{During, Error, Kind, Result};
 use crate::hooks::Hooks;
 use crate::making::Making;
+use crate::net_devices::Moved;
 use crate::plan::exec::Template;
 use crate::plan::{self, Host, Plan};
 use crate::spawn::{self, Spawned};
@@ -76,6 +77,8 @@ pub struct Created {
     pub terminal: Option<OwnedFd>,
     /// What was tolerated.
     pub warnings: Vec<String>,
+    /// Network devices that are in the container, until its program runs.
+    pub(crate) moved: Option<Moved>,
 }
 
 /// Reads the configuration of a bundle.

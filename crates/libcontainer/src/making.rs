@@ -320,6 +320,7 @@ impl Making {
             hooks,
             process,
             terminal,
+            moved,
             mut warnings,
             ..
         } = self;
@@ -333,6 +334,7 @@ impl Making {
             hooks,
             terminal,
             warnings,
+            moved,
         }
     }
 

@@ -4,7 +4,7 @@
 //! do, the whole wording follows theirs.
 
 use crate::error::{Error, Kind};
-use crate::plan::{HookPoint, Op, Program, Step};
+use crate::plan::{HookPoint, Mount, Op, Program, Step};
 use crate::sync::{Report, STAGE};
 use kernel::Errno;
 
@@ -55,8 +55,8 @@ fn general(step: &Step, report: &Report) -> Error {
     }
 }
 
-/// What a bind mount onto something of another type lacks.
-const NOT_THE_SAME: &str = "a directory goes on a directory, and anything else on a file: check what the source and the destination are";
+/// What a bind mount onto something of another type lacks. dockerd adds its own advice to what says "not a directory".
+const NOT_THE_SAME: &str = "check source and destination: is one a directory and the other not a directory?";
 
 fn hint(op: &Op, call: &str, errno: Errno) -> Option<&'static str> {
     Some(match (op, errno) {
@@ -74,6 +74,12 @@ fn hint(op: &Op, call: &str, errno: Errno) -> Option<&'static str> {
         }
         (Op::Mount(m), Errno::EPERM) if m.fstype.as_bytes() == b"sysfs" => {
             "a new sysfs needs a network namespace of its own"
+        }
+        (Op::Mount(m), Errno::EINVAL) if has_label(m) => {
+            "check the options of the mount, and whether the SELinux policy knows linux.mountLabel"
+        }
+        (Op::Label { .. }, Errno::EINVAL) => {
+            "the kernel runs without this security module, or its policy does not know the label"
         }
         (Op::Mount(_), Errno::EINVAL) => "check the options of the mount",
         (Op::Mount(_) | Op::Bind(_), Errno::ENOSPC) => "a limit is reached: /proc/sys/fs/mount-max",
@@ -94,9 +100,17 @@ fn hint(op: &Op, call: &str, errno: Errno) -> Option<&'static str> {
     })
 }
 
+fn has_label(mount: &Mount) -> bool {
+    let data = mount.data.as_deref().unwrap_or_default().to_bytes();
+    mount.label.is_some() || data.windows(9).any(|w| w == b"context=\"")
+}
+
 /// execve(2), "Limits on size of arguments and environment".
 pub const TOO_MUCH: &str =
     ": args and env may take a quarter of RLIMIT_STACK, 6 MiB at most, and each of them 128 KiB";
+
+/// What execve(2) means when the file is there and it says ENOENT.
+pub const NO_LOADER: &str = ": the interpreter of the script, or the program's loader, is missing (a CR at the end of the line with #! is part of the name)";
 
 /// Every engine looks for other words here; all of them are in one line.
 fn program_error(program: &Program, report: &Report) -> Error {
@@ -124,9 +138,7 @@ fn program_error(program: &Program, report: &Report) -> Error {
                 &report.detail
             };
             let why = match errno {
-                Errno::ENOENT => {
-                    ": the interpreter of the script or the program's loader is missing"
-                }
+                Errno::ENOENT => NO_LOADER,
                 Errno::ENOEXEC => ": it is no program for this machine, nor a script with #!",
                 Errno::E2BIG => TOO_MUCH,
                 _ => "",

@@ -69,13 +69,18 @@ pub fn foreground(
     Ok(exit)
 }
 
-fn start(created: Created) -> Result<Created> {
-    match try_start(&created) {
+fn start(mut created: Created) -> Result<Created> {
+    let started = try_start(&created);
+    let moved = created.moved.take();
+    match started {
         Ok(()) => {
             created.dir.unlock();
             Ok(created)
         }
         Err(e) => {
+            if let Some(moved) = moved {
+                moved.restore();
+            }
             created.process.kill();
             match remove(created) {
                 Ok(_) => Err(e),

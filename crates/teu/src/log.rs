@@ -62,7 +62,7 @@ impl Log {
             return;
         }
         for text in std::mem::take(&mut self.warnings) {
-            let line = self.line("warning", &text, None);
+            let line = self.line("warning", &shortened(text), None);
             match &mut self.file {
                 Some(file) => drop(file.write_all(line.as_bytes())),
                 None => say(&line),
@@ -81,7 +81,7 @@ impl Log {
 
     /// Writes the error that ends a command: one record to the log, and the sentence for whoever reads standard error.
     pub fn write_error(&mut self, error: &Error) {
-        let text = error.to_string();
+        let text = shortened(error.to_string());
         let line = self.line("error", &text, Some(error));
         match &mut self.file {
             Some(file) => {
@@ -115,6 +115,25 @@ impl Log {
             serde_json::to_string(msg).unwrap_or_default()
         )
     }
+}
+
+/// A message of a length that somebody reads: what is wrong may be a path of a megabyte. The end stays, which says where it stands.
+fn shortened(mut text: String) -> String {
+    const LONGEST: usize = 8192;
+    let cut = |text: &str, mut at: usize| {
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    if text.len() > LONGEST {
+        let (from, to) = (
+            cut(&text, LONGEST / 2),
+            cut(&text, text.len() - LONGEST / 2),
+        );
+        text.replace_range(from..to, " ... ");
+    }
+    text
 }
 
 /// Writes to standard error, which may be closed or full: that is no reason to end otherwise than with the exit code of the error.

@@ -171,6 +171,21 @@ fn log(t: &mut Table) {
         },
     );
     t.add(
+        "log-line-length",
+        "an error about a value of a megabyte is a line that can be read, and still tells the field",
+        |c| {
+            c.config["root"]["path"] = json!("x".repeat(1 << 20));
+            let output = c.create_fails()?;
+            check!(
+                output.stderr.len() < 20_000,
+                "{} bytes of error",
+                output.stderr.len()
+            );
+            output.says(&["/root/path"]).map(|_| ())
+        },
+    )
+    .justified("other runtimes name no field");
+    t.add(
         "delete-force-silent",
         "engines: delete --force prints nothing",
         |c| {

@@ -20,6 +20,7 @@ mod fields;
 mod foreground;
 mod hook_order;
 mod hooks;
+mod hostile;
 mod identity;
 mod idmap;
 mod kill_delete;
@@ -49,6 +50,7 @@ mod security;
 mod security_attack;
 mod security_process;
 mod security_race;
+mod selinux;
 pub mod sockets;
 mod start;
 pub mod state;
@@ -62,7 +64,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 55] = [
+    let subjects: [fn(&mut Table); 56] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -98,6 +100,7 @@ pub fn all() -> Table {
         limits::add,
         resources::add,
         rdt::add,
+        selinux::add,
         update::add,
         update_whole::add,
         pause::add,
@@ -116,6 +119,7 @@ pub fn all() -> Table {
         security::add,
         security_process::add,
         security_attack::add,
+        hostile::add,
         security_race::add,
         reliability::add,
     ];

@@ -135,6 +135,25 @@ pub fn add(t: &mut Table) {
         .newer("runtime-spec 1.3");
     }
     t.add(
+        "back-after-failed-run",
+        "engines: a container that does not come to be gives its devices back",
+        |c| {
+            c.make_devices()?;
+            c.config["linux"]["netDevices"] = json!({"spec0": {"name": "eth0"}});
+            let hook = json!({"path": "/payload", "args": ["payload", "exit", "3"]});
+            c.config["hooks"]["startContainer"] = json!([hook]);
+            c.try_run(&["exit", "0"])?.failure()?;
+            let text = c.program("ip", &["-o", "link"])?.success()?.stdout;
+            check!(
+                text.contains("spec0"),
+                "spec0 is gone from the host: {text:?}"
+            );
+            Ok(())
+        },
+    )
+    .needs(&NEEDS)
+    .newer("runtime-spec 1.3");
+    t.add(
         "without-namespace",
         "engines: netDevices without a network namespace is an error",
         |c| {

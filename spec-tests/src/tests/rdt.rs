@@ -1,4 +1,4 @@
-//! Intel RDT and SELinux: what needs special hardware or a special host. config-linux.md#intelrdt, #mount-label.
+//! Intel RDT and systemd: what needs special hardware or a special host. config-linux.md#intelrdt.
 
 use crate::host::Need;
 use crate::table::Table;
@@ -54,35 +54,6 @@ pub fn add(t: &mut Table) {
         },
     )
     .justified("the sentence is plain; both runtimes ignore intelRdt where resctrl is not mounted");
-    t.add(
-        "selinux-label",
-        "config.md#linux-process: selinuxLabel labels the process",
-        |c| {
-            let label = "system_u:system_r:container_t:s0:c1,c2";
-            c.config["process"]["selinuxLabel"] = json!(label);
-            let seen = c.inspect()?;
-            check_eq!(
-                seen.file("/proc/self/attr/current")
-                    .trim_end_matches('\0')
-                    .trim(),
-                label,
-                "label"
-            );
-            Ok(())
-        },
-    )
-    .needs(&[Need::Selinux]);
-    t.add(
-        "selinux-missing",
-        "config.md#valid-values MUST: a label is an error where SELinux is off",
-        |c| {
-            if Path::new("/sys/fs/selinux/enforce").exists() {
-                return crate::check::skip("SELinux is on");
-            }
-            c.config["process"]["selinuxLabel"] = json!("system_u:system_r:container_t:s0");
-            c.create_fails().map(|_| ())
-        },
-    );
     t.add(
         "systemd-scope",
         "engines: with the systemd driver the container is a scope below its slice",

@@ -57,6 +57,18 @@ pub fn add(t: &mut Table) {
         },
     )
     .needs(&[Need::Root]);
+    t.add(
+        "notify-without-no-new-privs",
+        "config-linux.md#seccomp: a user without capabilities gets the filter with its listener too",
+        |c| {
+            let listener = ask(c)?;
+            c.config["process"]["noNewPrivileges"] = json!(false);
+            c.launch(&["pause"])?;
+            drop(receive(&accept(&listener)?)?);
+            c.destroy()
+        },
+    )
+    .needs(&[Need::Root]);
 }
 
 /// What the program tries, as a user without capabilities.

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::fs;
 use crate::layout;
 use crate::plan::Plan;
-use crate::resources::Resources;
+use crate::resources::{BlockIo, Resources};
 use crate::systemd::start::{Manager, frame, of};
 use crate::systemd::wire::Property;
 use crate::systemd::{RecordedUnit, properties};
@@ -23,6 +23,7 @@ impl Cgroup {
         let v2 = plan.dirs.iter().all(|d| d.dir.is_v2());
         let mut properties = frame(unit, pid, v2)?;
         properties.extend(unit.limits.iter().cloned());
+        properties.extend(self.io_properties(unit.block_io.as_ref()));
         let manager = Manager::new(unit.user, deadline);
         manager.start(unit, &properties)?;
         let mut made = Vec::new();
@@ -106,10 +107,24 @@ impl Cgroup {
     pub(super) fn properties(&self, resources: &Resources) -> Result<Vec<Property>> {
         let v2 = self.record.dirs.iter().all(|d| d.is_v2());
         let mut list = properties::resources(resources, v2)?;
+        if v2 {
+            list.extend(self.io_properties(resources.block_io.as_ref()));
+        }
         if let Some(rules) = &resources.devices {
             list.extend(properties::devices(&crate::devices::policy(rules)?));
         }
         Ok(list)
+    }
+
+    /// Weights of I/O on v2. Which file holds them shows in the cgroup, or while that is not there yet in one above it.
+    fn io_properties(&self, block_io: Option<&BlockIo>) -> Vec<Property> {
+        let (Some(block_io), Some(dir)) = (block_io, self.record.v2()) else {
+            return Vec::new();
+        };
+        let full = dir.full();
+        let nearest = full.ancestors().find(|d| fs::exists(d));
+        let bfq = nearest.is_some_and(|d| fs::exists(&d.join("io.bfq.weight")));
+        properties::io(block_io, bfq)
     }
 
     /// Tells the manager.

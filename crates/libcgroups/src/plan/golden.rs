@@ -297,6 +297,10 @@ fn refusals_name_their_field() {
             "/linux/resources/unified/..~1cgroup.procs",
         ),
         (
+            r#"{"unified":{"cgroup.procs":"1"}}"#,
+            "/linux/resources/unified/cgroup.procs",
+        ),
+        (
             r#"{"cpu":{"realtimeRuntime":5}}"#,
             "/linux/resources/cpu/realtimeRuntime",
         ),

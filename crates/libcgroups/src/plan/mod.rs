@@ -199,6 +199,7 @@ pub fn plan(layout: &Layout, request: &Request<'_>) -> Result<Plan> {
         unit.limits = systemd::properties::resources(resources, layout.is_v2())?;
         unit.limits
             .extend(systemd::properties::devices(&allotment.devices));
+        unit.block_io = resources.block_io.clone().filter(|_| layout.is_v2());
     }
     plan.warnings.extend(allotment.warnings.iter().cloned());
     for planned in &mut plan.dirs {

@@ -7,7 +7,7 @@ use super::wire::{Property, Value};
 use crate::convert;
 use crate::devices::{Kind, Policy, access, letters};
 use crate::error::{Error, Result};
-use crate::resources::{Cpu, Memory, Resources};
+use crate::resources::{BlockIo, Cpu, Memory, Resources};
 
 const INFINITY: u64 = u64::MAX;
 /// systemd keeps a quota as whole percents of a processor: 10 milliseconds of each second.
@@ -37,26 +37,39 @@ pub(crate) fn resources(r: &Resources, v2: bool) -> Result<Vec<Property>> {
             }),
         );
     }
-    if let Some(weight) = r
-        .block_io
-        .as_ref()
-        .and_then(|b| b.weight)
-        .filter(|w| *w != 0)
-    {
-        match v2 {
-            true if (10..=1000).contains(&weight) => add(
-                &mut p,
-                "IOWeight",
-                Value::U64(convert::blkio_to_io_weight(weight)),
-            ),
-            true => {}
-            false => add(&mut p, "BlockIOWeight", Value::U64(weight.into())),
-        }
+    let weight = r.block_io.as_ref().and_then(|b| b.weight);
+    if let Some(weight) = weight.filter(|w| !v2 && *w != 0) {
+        add(&mut p, "BlockIOWeight", Value::U64(weight.into()));
     }
     for (file, value) in r.unified.iter().flatten() {
         unified(file, value, &mut p)?;
     }
     Ok(p)
+}
+
+/// Weights of I/O on v2. systemd has one number for io.cost and BFQ, and its own idea of how they compare; `bfq` tells which of the two files is ours
+/// to write, and is to say afterwards what we wrote.
+pub(crate) fn io(b: &BlockIo, bfq: bool) -> Vec<Property> {
+    let convert = |weight: u16| match bfq {
+        // systemd: up to 100 as it is, from there to 10000 in a straight line to BFQ's 1000.
+        true if weight <= 100 => u64::from(weight),
+        true => 100 + (u64::from(weight) - 100) * 11,
+        false => convert::blkio_to_io_weight(weight),
+    };
+    let valid = |weight: &u16| (10..=1000).contains(weight);
+    let mut p = Vec::new();
+    if let Some(weight) = b.weight.filter(valid) {
+        add(&mut p, "IOWeight", Value::U64(convert(weight)));
+    }
+    let devices = b.weight_device.iter().flatten().filter_map(|d| {
+        let path = format!("/dev/block/{}:{}", d.major, d.minor);
+        Some((path, convert(d.weight.filter(valid)?)))
+    });
+    let devices: Vec<_> = devices.collect();
+    if !devices.is_empty() {
+        add(&mut p, "IODeviceWeight", Value::Weights(devices));
+    }
+    p
 }
 
 fn add(p: &mut Vec<Property>, name: &str, value: Value) {
@@ -346,7 +359,6 @@ mod tests {
             ),
             (r#"{"pids":{"limit":0}}"#, true, "TasksMax=1"),
             (r#"{"pids":{"limit":-1}}"#, true, "TasksMax=infinity"),
-            (r#"{"blockIO":{"weight":10}}"#, true, "IOWeight=1"),
             (
                 r#"{"unified":{"memory.high":"max","cpu.max":"max 20000","io.latency":"x"}}"#,
                 true,
@@ -399,6 +411,41 @@ mod tests {
                 list.contains(&(pair.0.into(), pair.1.into())),
                 "{pair:?} in {list:?}"
             );
+        }
+    }
+
+    #[test]
+    fn weights_come_out_of_systemd_as_they_went_in() {
+        // What systemd makes of its weight for BFQ (BFQ_WEIGHT in its cgroup.h).
+        let bfq = |io: u64| match io {
+            ..=100 => io,
+            _ => 100 + (io - 100) * 900 / 9900,
+        };
+        for weight in 10..=1000 {
+            let device = crate::resources::WeightDevice {
+                major: 7,
+                minor: 1,
+                weight: Some(weight),
+                leaf_weight: None,
+            };
+            let b = BlockIo {
+                weight: Some(weight),
+                weight_device: Some(vec![device]),
+                ..BlockIo::default()
+            };
+            let Value::U64(n) = io(&b, true)[0].1 else {
+                panic!()
+            };
+            assert_eq!(bfq(n), u64::from(weight));
+            let plain = convert::blkio_to_io_weight(weight);
+            let want = [
+                ("IOWeight".to_owned(), Value::U64(plain)),
+                (
+                    "IODeviceWeight".to_owned(),
+                    Value::Weights(vec![("/dev/block/7:1".to_owned(), plain)]),
+                ),
+            ];
+            assert_eq!(io(&b, false), want);
         }
     }
 }

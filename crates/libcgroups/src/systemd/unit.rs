@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::path;
 use crate::plan::{Plan, PlannedDir, Request};
+use crate::resources::BlockIo;
 use crate::systemd::gvariant;
 use crate::systemd::wire::Property;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,8 @@ pub(crate) struct Unit {
     pub extra: Vec<(String, String)>,
     /// What limits it.
     pub limits: Vec<Property>,
+    /// What limits it beside, in numbers that depend on the kernel (v2).
+    pub block_io: Option<BlockIo>,
 }
 
 /// What later commands need to know of a unit.
@@ -108,6 +111,7 @@ impl Unit {
             id: id.to_owned(),
             extra: Vec::new(),
             limits: Vec::new(),
+            block_io: None,
         })
     }
 

@@ -18,6 +18,8 @@ pub(crate) enum Value {
     Strs(Vec<String>),
     /// `a(ss)`
     Pairs(Vec<(String, String)>),
+    /// `a(st)`
+    Weights(Vec<(String, u64)>),
 }
 
 impl Value {
@@ -35,6 +37,7 @@ impl Value {
             Value::U32s(_) => "au",
             Value::Strs(_) => "as",
             Value::Pairs(_) => "a(ss)",
+            Value::Weights(_) => "a(st)",
         }
     }
 }
@@ -57,6 +60,10 @@ impl fmt::Display for Value {
             Value::Strs(list) => f.write_str(&list.join(" ")),
             Value::Pairs(list) => {
                 let pairs: Vec<_> = list.iter().map(|(a, b)| format!("{a} {b}")).collect();
+                f.write_str(&pairs.join(", "))
+            }
+            Value::Weights(list) => {
+                let pairs: Vec<_> = list.iter().map(|(a, n)| format!("{a} {n}")).collect();
                 f.write_str(&pairs.join(", "))
             }
         }
@@ -133,6 +140,13 @@ impl Writer {
                     w.align(8);
                     w.str(a);
                     w.str(b);
+                }
+            }),
+            Value::Weights(list) => self.array(8, |w| {
+                for (a, n) in list {
+                    w.align(8);
+                    w.str(a);
+                    w.u64(*n);
                 }
             }),
         }

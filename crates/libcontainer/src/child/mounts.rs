@@ -51,6 +51,18 @@ fn change(fd: BorrowedFd<'_>, then: &Then) -> Done {
 }
 
 impl<'a> Child<'a> {
+    fn label_root(&self, mount: &Mount) -> Done {
+        let Some(label) = &mount.label else {
+            return Ok(());
+        };
+        let new = self
+            .root()?
+            .open(&mount.target, O_DIRECTORY)
+            .calling("open target")?;
+        kernel::xattr::fset(new.as_fd(), c"security.selinux", label.to_bytes())
+            .calling("set security.selinux")
+    }
+
     pub(super) fn mount(&mut self, mount: &'a Mount) -> Done {
         self.forget_directory(&mount.target);
         let target = match (mount.plain_target, mount.new_target) {
@@ -88,7 +100,7 @@ impl<'a> Child<'a> {
                 self.bind_instead(mount, target.as_fd())?
             }
             Err(errno) => return Err(refusal(mount, data, errno)),
-            Ok(()) => {}
+            Ok(()) => self.label_root(mount)?,
         }
         if let Some(below) = below {
             let new = root

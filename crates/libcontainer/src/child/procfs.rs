@@ -59,8 +59,10 @@ pub(super) fn enter_descriptors() -> Done {
 
 impl Child<'_> {
     fn write_proc(&self, path: &CStr, value: &[u8]) -> Done {
-        let root = self.root()?;
-        let procfs = procfs(|| root.open(c"/proc", O_PATH | O_DIRECTORY))?;
+        let procfs = procfs(|| match &self.root {
+            Some(root) => root.open(c"/proc", O_PATH | O_DIRECTORY),
+            None => file::openat(CWD, c"/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0),
+        })?;
         let file = walk::open(procfs.as_fd(), path, O_WRONLY, RESOLVE).calling("open")?;
         if filesystem_type(file.as_fd())? != PROC_SUPER_MAGIC {
             return Err(Fault::new("open", Errno::EXDEV));

@@ -32,6 +32,16 @@ pub struct Options<'a> {
     pub no_process: bool,
 }
 
+/// The label is a quoted mount option.
+fn mount_label(linux: &Linux) -> Result<()> {
+    let field = || "/linux/mountLabel".to_owned();
+    let label = linux.mount_label.as_deref().unwrap_or_default();
+    if label.contains('"') {
+        return Err(Error::invalid(field(), "a label has no quotation marks"));
+    }
+    c_string(label, field).map(drop)
+}
+
 /// Decides everything about a container. `bundle` is the absolute path of the bundle directory.
 ///
 /// # Errors
@@ -45,9 +55,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
         return Err(Error::invalid("/process", "a container needs a process"));
     };
     let annotations = annotations::annotations(&spec.annotations)?;
-    c_string(linux.mount_label.as_deref().unwrap_or_default(), || {
-        "/linux/mountLabel".into()
-    })?;
+    mount_label(linux)?;
     let rootfs = rootfs(spec, bundle)?;
     let ns = namespaces::namespaces(linux)?;
     namespaces::check_needs(spec, linux, &ns)?;
@@ -79,6 +87,7 @@ pub fn plan(spec: &Spec, bundle: &Path, options: &Options<'_>, host: &Host) -> R
     let birth = super::birth::birth(&ns, id_maps.as_ref(), linux, &cgroup, host)?;
     let mut steps = birth.steps;
     if !options.no_new_keyring {
+        steps.extend(super::ending::key_label(wanted, "/process")?);
         let name = c_string(&format!("_ses.{}", options.id), String::new)?;
         steps.push(step(Op::Keyring { name }, ""));
     }

@@ -75,6 +75,22 @@ pub fn masks(lists: &Capabilities, warnings: &mut Vec<String>) -> Masks {
     masks
 }
 
+/// A set with something that the kernel refuses beside the others, and why (capset(2)): its name in the configuration and the sentence.
+pub fn contradiction(masks: &Masks) -> Option<(&'static str, String)> {
+    let pairs = [
+        ("effective", masks.effective & !masks.permitted, "permitted"),
+        (
+            "inheritable",
+            masks.inheritable & !masks.bounding,
+            "in the bounding set",
+        ),
+    ];
+    pairs.into_iter().find_map(|(set, excess, lacks)| {
+        let name = names(excess).into_iter().next()?;
+        Some((set, format!("{name} cannot be {set}: it is not {lacks}")))
+    })
+}
+
 /// Takes away what this process does not have to give. Without a user namespace of its own the container cannot have more than its runtime.
 pub fn clip(masks: &mut Masks, available: u64, warnings: &mut Vec<String>) {
     let sets = [

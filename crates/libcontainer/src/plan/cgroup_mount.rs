@@ -52,6 +52,7 @@ fn unified(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Resu
         copy_up: false,
         inherit_mode: false,
         then: entry.then.clone(),
+        label: None,
         or_bind: Some(c_string(&or_bind, || entry.field.to_string())?),
     };
     out.steps
@@ -76,6 +77,7 @@ fn legacy(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Resul
             inherit_mode: false,
             then: Then::default(),
             or_bind: None,
+            label: None,
         }))
     };
     let target = c(&entry.target)?;

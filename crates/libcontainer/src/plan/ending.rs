@@ -23,6 +23,20 @@ pub struct Ending<'a> {
     pub keep_groups: bool,
 }
 
+/// A process may use only keys of a label like its own, so its session keyring is made with it. execve forgets the wish.
+///
+/// # Errors
+/// A NUL byte in the label.
+pub fn key_label(process: &spec::Process, base: &str) -> Result<Option<Step>> {
+    let Some(label) = &process.selinux_label else {
+        return Ok(None);
+    };
+    let field = format!("{base}/selinuxLabel");
+    let value = c_string(label, || field.clone())?;
+    let file = c"keycreate".to_owned();
+    Ok(Some(step(Op::Label { file, value }, field)))
+}
+
 /// The steps from the working directory to execve.
 ///
 /// Without no_new_privs, installing a filter takes CAP_SYS_ADMIN, so that capability is kept until then; execve computes the sets anew anyway
@@ -97,11 +111,7 @@ pub fn ending(spec: &spec::Process, process: &Process, ending: &Ending<'_>) -> R
         .seccomp
         .as_ref()
         .is_some_and(|f| f.listener.is_some());
-    let filter_needs_admin = process.seccomp.is_some() && !spec.no_new_privileges && !early_filter;
-    if early_filter && !spec.no_new_privileges {
-        steps.push(step(Op::Seccomp, "/linux/seccomp"));
-    }
-    let mut push = |op, name: &str| steps.push(step(op, at(name)));
+    let filter_needs_admin = process.seccomp.is_some() && !spec.no_new_privileges;
     push(
         Op::Capabilities {
             masks: process.capabilities,
@@ -116,8 +126,10 @@ pub fn ending(spec: &spec::Process, process: &Process, ending: &Ending<'_>) -> R
         "user/umask",
     );
     push(Op::FindProgram, "args/0");
-    if early_filter && spec.no_new_privileges {
-        push(Op::NoNewPrivs, "noNewPrivileges");
+    if early_filter {
+        if spec.no_new_privileges {
+            push(Op::NoNewPrivs, "noNewPrivileges");
+        }
         steps.push(step(Op::Seccomp, "/linux/seccomp"));
     }
     if ending.await_start {
@@ -206,8 +218,9 @@ mod tests {
         let (filter, exec, _, _, nnp) = order(true, false);
         assert!(nnp < filter && filter + 1 == exec);
         // Somebody must be there to take the listener: before create returns.
+        // By then the user may be another one than root, and only what the capabilities keep is left to install it with.
         let (filter, _, start, caps, _) = order(false, true);
-        assert!(filter < caps && filter < start);
+        assert!(caps < filter && filter < start);
         let (filter, _, start, caps, nnp) = order(true, true);
         assert!(caps < nnp && nnp < filter && filter < start);
     }

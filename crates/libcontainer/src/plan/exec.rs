@@ -227,6 +227,7 @@ fn steps(
         step(Op::Session, ""),
     ];
     if let Some(name) = &template.keyring {
+        steps.extend(super::ending::key_label(wanted, "")?);
         steps.push(step(
             Op::Keyring {
                 name: c_string(name, String::new)?,

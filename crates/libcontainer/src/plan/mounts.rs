@@ -151,6 +151,11 @@ impl<'a> Entry<'a> {
             options.bind = Some(false);
         }
         let target = clean(&entry.destination);
+        if target == "/" && !options.remount {
+            let why = "a mount on the root directory would be hidden below the root filesystem";
+            return Err(Error::invalid(field("destination"), why)
+                .hint("/root/path names the root filesystem; to change how it is mounted, add the option remount"));
+        }
         if kind.is_empty() && options.bind.is_none() && !options.remount {
             return Err(Error::invalid(
                 field("type"),
@@ -287,6 +292,12 @@ impl<'a> Entry<'a> {
                     .as_deref()
                     .map(|label| (context.context_type, label)),
             )?,
+            label: match &context.linux.mount_label {
+                Some(label) if self.fstype == "mqueue" => {
+                    Some(c_string(label, || "/linux/mountLabel".into())?)
+                }
+                _ => None,
+            },
             new_target: false,
             plain_target: matches!(self.fstype.as_str(), "proc" | "sysfs"),
             copy_up: self.options.copy_up && tmpfs,

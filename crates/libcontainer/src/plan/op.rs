@@ -61,6 +61,8 @@ pub struct Mount {
     pub flags: c_ulong,
     /// Comma-separated data.
     pub data: Option<CString>,
+    /// The SELinux label of its root directory, where the type takes no label as an option (mqueue).
+    pub label: Option<CString>,
     /// The target must be a real directory, with no link on the way (proc and sysfs).
     pub plain_target: bool,
     /// Its directory is empty and out of anybody's reach: a tmpfs that was mounted before, on which nothing has been put at this name.
@@ -232,7 +234,7 @@ pub enum Op {
     Domainname { name: CString },
     /// Writes a kernel parameter of this namespace; `path` is below /proc/sys.
     Sysctl { path: CString, value: CString },
-    /// Writes a label for the coming execve to /proc/self/attr.
+    /// Writes a label to /proc/self/attr: for the coming execve, or for keys that are made before it.
     Label { file: CString, value: CString },
     /// Sets the scheduler.
     Scheduler(kernel::sched::SchedAttr),

@@ -88,6 +88,13 @@ pub fn process(
         ));
     }
     super::scheduling::affinity(p, base)?;
+    let lists = p.capabilities.as_ref();
+    let masks = lists.map_or_else(capabilities::Masks::default, |lists| {
+        capabilities::masks(lists, warnings)
+    });
+    if let Some((set, why)) = capabilities::contradiction(&masks) {
+        return Err(Error::invalid(at(&format!("capabilities/{set}")), why));
+    }
     let argv = p
         .args
         .iter()
@@ -103,11 +110,7 @@ pub fn process(
         cwd: c_string(&p.cwd, || at("cwd"))?,
         uid: p.user.uid,
         gid: p.user.gid,
-        capabilities: p
-            .capabilities
-            .as_ref()
-            .map(|lists| capabilities::masks(lists, warnings))
-            .unwrap_or_default(),
+        capabilities: masks,
         rlimits: rlimits(&p.rlimits, &at("rlimits"))?,
         seccomp: None,
         terminal: p.terminal.then(|| p.console_size.map(window_size)),

@@ -275,6 +275,16 @@ fn what_one_field_cannot_be() {
             "/process/user/additionalGids",
         ),
         (
+            "/process/capabilities/permitted",
+            json!([]),
+            "/process/capabilities/effective",
+        ),
+        (
+            "/process/capabilities/bounding",
+            json!([]),
+            "/process/capabilities/inheritable",
+        ),
+        (
             "/linux/maskedPaths/0",
             json!("/tmp/.."),
             "/linux/maskedPaths/0",
@@ -310,6 +320,11 @@ fn what_one_field_cannot_be() {
         ("/hostname", json!("x".repeat(65)), "/hostname"),
         ("/domainname", json!("x".repeat(65)), "/domainname"),
         ("/mounts/0/destination", json!(""), "/mounts/0/destination"),
+        (
+            "/mounts/0/destination",
+            json!("/tmp/.."),
+            "/mounts/0/destination",
+        ),
         (
             "/mounts/0/destination",
             json!("/proc/sys"),
