@@ -64,7 +64,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 56] = [
+    let subjects: [fn(&mut Table); 57] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
