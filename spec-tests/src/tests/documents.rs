@@ -17,7 +17,8 @@ pub fn add(t: &mut Table) {
 }
 
 impl Context {
-    fn features(&mut self) -> Verdict<Value> {
+    /// The features document.
+    pub fn features(&mut self) -> Verdict<Value> {
         let output = self.bare_command(&["features"])?.run()?.success()?;
         check_eq!(output.stderr, "", "standard error");
         Ok(serde_json::from_str(&output.stdout)?)

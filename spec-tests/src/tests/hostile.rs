@@ -404,7 +404,9 @@ fn attempt(c: &mut Context, case: &Case, sum: &mut Sum) -> Verdict {
         check!(!case.refuse, "{} was accepted: {clip}", case.pointer);
     } else {
         sum.refused += 1;
-        if !is_named(&case.pointer, &output.stderr) {
+        let withheld = c.runtime.without.as_ref();
+        let withheld = withheld.is_some_and(|calls| calls.is_named_in(&output.stderr));
+        if !withheld && !is_named(&case.pointer, &output.stderr) {
             sum.unnamed.push(format!(
                 "{}: {}",
                 case.pointer,

@@ -48,6 +48,7 @@ mod seccomp_agent;
 mod seccomp_notify;
 mod security;
 mod security_attack;
+mod security_audit;
 mod security_process;
 mod security_race;
 mod selinux;
@@ -64,7 +65,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 57] = [
+    let subjects: [fn(&mut Table); 58] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -119,6 +120,7 @@ pub fn all() -> Table {
         security::add,
         security_process::add,
         security_attack::add,
+        security_audit::add,
         hostile::add,
         security_race::add,
         reliability::add,

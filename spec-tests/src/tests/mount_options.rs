@@ -268,6 +268,30 @@ fn recursive(t: &mut Table) {
 
 fn remounts(t: &mut Table) {
     t.add(
+        "ro-covered",
+        "config.md#mounts MUST: what is mounted over a read-only mount, or above it, has its own options",
+        |c| {
+            for (place, options) in [
+                ("/t", &["ro"][..]),
+                ("/t", &[]),
+                ("/u/v", &["ro"]),
+                ("/u", &[]),
+            ] {
+                add_mount(&mut c.config, place, "tmpfs", "tmpfs", options);
+            }
+            let seen = c.inspect()?;
+            for point in ["/t", "/u"] {
+                let mount = seen.mount(point).unwrap_or_default();
+                check!(mount.has("rw"), "{point} has {:?}", mount.options);
+            }
+            let below = seen.mounts().into_iter().find(|mount| mount.point == "/t");
+            let below = below.unwrap_or_default();
+            check!(below.has("ro"), "what is covered has {:?}", below.options);
+            Ok(())
+        },
+    )
+    .needs(&[Need::Root]);
+    t.add(
         "remount-recursive",
         "config.md#linux-mount-options: recursive and propagation options count for a remount too",
         |c| {

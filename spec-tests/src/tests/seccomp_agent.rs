@@ -58,6 +58,27 @@ pub fn add(t: &mut Table) {
     )
     .needs(&[Need::Root]);
     t.add(
+        "notify-flag-listed",
+        "features-linux.md#seccomp MUST: supportedFlags has what a profile for this kernel may name",
+        |c| {
+            let flag = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
+            let listener = ask(c)?;
+            c.config["linux"]["seccomp"]["flags"] = json!([flag]);
+            c.args(&["pause"]);
+            let works = c.try_create_with(&[])?.code == Some(0);
+            if works {
+                drop(receive(&accept(&listener)?)?);
+                c.destroy()?;
+            }
+            let seccomp = &c.features()?["linux"]["seccomp"]["supportedFlags"];
+            let listed = seccomp.as_array().is_some_and(|all| all.iter().any(|f| f == flag));
+            check_eq!(listed, works, "{flag} among {seccomp}");
+            Ok(())
+        },
+    )
+    .needs(&[Need::Root])
+    .newer("runtime-spec 1.1");
+    t.add(
         "notify-without-no-new-privs",
         "config-linux.md#seccomp: a user without capabilities gets the filter with its listener too",
         |c| {

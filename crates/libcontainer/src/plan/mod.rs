@@ -9,6 +9,7 @@ mod assemble;
 mod birth;
 pub mod capabilities;
 mod cgroup_mount;
+mod cover;
 pub mod devices;
 mod ending;
 pub mod exec;

@@ -1,5 +1,6 @@
 //! `mounts`: each entry becomes one or more operations, in order.
 
+use super::cover::{Known, waiting_for};
 use super::namespaces::{self, Namespaces};
 use super::op::{Bind, Mount, Remount, Then};
 use super::options::{self, Options};
@@ -19,6 +20,8 @@ pub struct Mounts {
     pub steps: Vec<Step>,
     /// What must wait until everything else is in place: making read-only what is still written to.
     pub last: Vec<Step>,
+    /// The paths of the mounts that `last` is for.
+    pub(super) waiting: BTreeSet<Vec<u8>>,
 }
 
 /// What deciding about mounts needs to know.
@@ -64,60 +67,17 @@ pub fn mounts(
     let mut known = Known::default();
     for (i, entry) in list.iter().enumerate() {
         let before = result.steps.len();
-        Entry::new(i, entry, context)?.plan(context, trees, &mut result)?;
+        let entry = Entry::new(i, entry, context)?;
+        result.settle(entry.target.as_bytes(), entry.options.remount);
+        let last = result.last.len();
+        entry.plan(context, trees, &mut result)?;
+        let new = result.last[last..].iter().filter_map(waiting_for);
+        result.waiting.extend(new.map(<[u8]>::to_vec));
         result.steps[before..]
             .iter_mut()
             .for_each(|step| known.see(&mut step.op));
     }
     Ok(result)
-}
-
-/// What the mounts so far tell about the directories that the next ones go on.
-#[derive(Default)]
-struct Known {
-    /// Filesystems that start empty.
-    empty: BTreeSet<Vec<u8>>,
-    /// Names that have been used.
-    used: BTreeSet<Vec<u8>>,
-}
-
-impl Known {
-    fn see(&mut self, op: &mut Op) {
-        let target = match op {
-            Op::Mount(m) => m.target.to_bytes().to_vec(),
-            Op::Bind(b) => b.target.to_bytes().to_vec(),
-            Op::Symlink { path, .. } => path.to_bytes().to_vec(),
-            _ => return,
-        };
-        let parent = crate::root::split(&target).0;
-        if let Op::Mount(m) = op {
-            m.new_target = self.empty.contains(parent) && !self.used.contains(&target);
-            self.cover(&target);
-            if m.fstype.as_bytes() == b"tmpfs" && !m.copy_up {
-                self.empty.insert(target.clone());
-            }
-        } else {
-            self.cover(&target);
-        }
-        self.used.insert(target);
-    }
-
-    /// What is mounted on `target` hides what was there and below.
-    fn cover(&mut self, target: &[u8]) {
-        let below = |dir: &&Vec<u8>| {
-            dir.strip_prefix(target)
-                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-        };
-        // Sorted: everything that starts with the target comes in a row, siblings such as /a-b between /a and /a/c.
-        let row = self
-            .empty
-            .range(target.to_vec()..)
-            .take_while(|dir| dir.starts_with(target));
-        let hidden: Vec<Vec<u8>> = row.filter(below).cloned().collect();
-        for dir in hidden {
-            self.empty.remove(&dir);
-        }
-    }
 }
 
 struct Entry<'a> {

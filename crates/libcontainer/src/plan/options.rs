@@ -129,7 +129,7 @@ static WORDS: &[(&str, Effect)] = &[
 
 /// The words that [`parse`] understands, for `features`.
 pub fn words() -> impl Iterator<Item = &'static str> {
-    WORDS.iter().map(|w| w.0)
+    WORDS.iter().map(|w| w.0).chain(["idmap", "ridmap"])
 }
 
 /// Whether an option is one that the runtime understands, not the filesystem.
@@ -291,9 +291,10 @@ mod tests {
             noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime relatime \
             remount rexec rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro rprivate rrelatime \
             rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave strictatime suid symfollow sync \
-            tmpcopyup unbindable rasync rdirsync rmand rnomand rsync";
+            tmpcopyup unbindable idmap ridmap rasync rdirsync rmand rnomand rsync";
         for word in must.split_whitespace() {
             assert!(options(&[word]).data.is_empty(), "{word}");
+            assert!(words().any(|known| known == word), "{word}");
         }
     }
 

@@ -79,10 +79,15 @@ fn annotations() -> Value {
         "org.teu.kernel.seccomp": filter::supports_action(ERRNO).to_string(),
         "org.teu.kernel.mount_setattr": kernel::mount::has_set_attributes().to_string(),
         "org.teu.kernel.cgroup.v2": there("/sys/fs/cgroup/cgroup.controllers"),
-        "org.teu.kernel.apparmor": there("/sys/kernel/security/apparmor"),
+        "org.teu.kernel.apparmor": is_on("/sys/module/apparmor/parameters/enabled").to_string(),
         "org.teu.kernel.selinux": there("/sys/fs/selinux"),
         "org.teu.kernel.resctrl": there("/sys/fs/resctrl/info"),
     })
+}
+
+/// Whether a parameter of a module is there and says yes; securityfs, which tells more, need not be mounted.
+fn is_on(path: &str) -> bool {
+    std::fs::read(path).is_ok_and(|text| text.first() == Some(&b'Y'))
 }
 
 /// Bit n is set for every capability n that the kernel has (capabilities(7), /proc/sys/kernel/cap_last_cap).
