@@ -285,6 +285,16 @@ fn what_one_field_cannot_be() {
             "/process/capabilities/inheritable",
         ),
         (
+            "/linux/memoryPolicy",
+            json!({"mode": "MPOL_INTERLEAVE"}),
+            "/linux/memoryPolicy/nodes",
+        ),
+        (
+            "/linux/memoryPolicy/flags",
+            json!(["MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES"]),
+            "/linux/memoryPolicy/flags",
+        ),
+        (
             "/linux/maskedPaths/0",
             json!("/tmp/.."),
             "/linux/maskedPaths/0",
