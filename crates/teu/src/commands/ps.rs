@@ -7,6 +7,7 @@ use liboci_cli::{Format, Global, Ps};
 use std::process::Command;
 
 /// Runs the command.
+#[allow(clippy::disallowed_methods, reason = "ps(1) of the host")]
 pub fn run(global: &Global, command: &Ps) -> Result<i32> {
     let container = container(global, &command.id)?;
     let pids = container.pids()?;

@@ -7,6 +7,7 @@ use liboci_cli::Spec;
 use std::io::Write;
 
 /// Runs the command. An existing file is never overwritten.
+#[allow(clippy::disallowed_methods, reason = "a file that the caller names")]
 pub fn run(command: &Spec) -> Result<i32> {
     let path = command
         .file
