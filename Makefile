@@ -7,7 +7,7 @@ DESTDIR ?=
 RUNTIME ?= $(CURDIR)/teu
 
 .DEFAULT_GOAL := build
-.PHONY: build install test unit-tests spec-tests compare lint demo runtime-tools vm test-vm test-engines bench clean help
+.PHONY: build install test unit-tests spec-tests compare security lint miri dependencies reproducible demo runtime-tools vm test-vm test-engines bench clean help
 
 build: ## the release binary: ./teu, static, one file
 	@scripts/setup build
@@ -38,6 +38,21 @@ compare: build ## the conformance suite on teu, runc and crun, as one matrix
 lint: ## formatting, clippy, shell syntax
 	@scripts/setup build
 	@scripts/lint
+
+security: ## published holes and hostile bundles, at full length, on $RUNTIME and on Debian's runc and crun
+	@scripts/setup test
+	@[ "$(RUNTIME)" != "$(CURDIR)/teu" ] || $(MAKE) --no-print-directory build
+	@scripts/security "$(RUNTIME)"
+
+miri: ## the unsafe crate's pure parts under Rust's interpreter (nightly Rust)
+	@scripts/miri
+
+dependencies: ## sources, licences and duplicates of what others wrote
+	@scripts/dependencies
+
+reproducible: ## two builds of the committed tree, compared
+	@scripts/setup build
+	@scripts/reproducible
 
 runtime-tools: build ## the OCI's own validation programs, on $RUNTIME, in a cgroup v1 view
 	@scripts/runtime-tools "$(RUNTIME)"

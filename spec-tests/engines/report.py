@@ -4,7 +4,7 @@
     report.py DIRECTORY            the matrix as text; last line "N passed, N failed, N skipped"; fails if the first runtime failed
     report.py DIRECTORY MARKDOWN   the same between the marks in MARKDOWN, `<!-- NAME -->` and `<!-- /NAME -->`
 
-DIRECTORY has results.tsv, broken.tsv, day.tsv and versions, as far as they were made.
+DIRECTORY has results.tsv, broken.tsv, day.tsv, drop-ins.tsv and versions, as far as they were made.
 """
 import os, re, sys
 
@@ -106,6 +106,11 @@ def day_section(directory):
     return markdown_table([["engine", "runtime", "verdict", "what happened"], *lines]) if lines else "Not run."
 
 
+def drop_ins_section(directory):
+    lines = rows(f"{directory}/drop-ins.tsv", 3)
+    return markdown_table([["file", "verdict", "what was done"], *lines]) if lines else "Not run."
+
+
 def replace(path, name, text):
     with open(path) as file:
         whole = file.read()
@@ -119,6 +124,7 @@ def main():
     if len(sys.argv) > 2:
         replace(sys.argv[2], "matrix", matrix_section(results))
         replace(sys.argv[2], "broken", broken_section(sys.argv[1]))
+        replace(sys.argv[2], "drop-ins", drop_ins_section(sys.argv[1]))
         replace(sys.argv[2], "day", day_section(sys.argv[1]))
         return 0
     table = results.table()
@@ -130,7 +136,9 @@ def main():
         print(f"failed: {engine} {runtime} {feature}: {why}")
     for engine, feature, why in results.only(results.runtimes[0]):
         print(f"only {results.runtimes[0]} fails: {engine} {feature}: {why}")
-    day = rows(f"{sys.argv[1]}/day.tsv", 4)
+    day = rows(f"{sys.argv[1]}/day.tsv", 4) + [["", "", line[1]] for line in rows(f"{sys.argv[1]}/drop-ins.tsv", 3)]
+    for line in rows(f"{sys.argv[1]}/day.tsv", 4) + rows(f"{sys.argv[1]}/drop-ins.tsv", 3):
+        print(": ".join(line))
     passed, failed, skipped = (len(results.with_verdict(verdict)) + sum(1 for line in day if line[2] == verdict) for verdict in ("pass", "fail", "skip"))
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     own = [line for line in results.with_verdict("fail") if line[1] == results.runtimes[0]]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """run.py - try every feature of one engine with one runtime, inside the test machine.
 
-    run.py --results FILE --engine ENGINE --runtime NAME=PATH [--only FEATURE,...]
+    run.py --results FILE --engine ENGINE --runtime NAME=PATH [--only FEATURE,...] [--skip FEATURE,...]
 
 A case is a bash function of cases/ENGINE.sh, in a session of its own and with a deadline. Each verdict is a line of FILE,
 written at once: ENGINE, RUNTIME, FEATURE, verdict, seconds, why. What FILE has already is not tried again.
@@ -55,6 +55,7 @@ def main():
     args.add_argument("--engine", required=True, choices=FILES)
     args.add_argument("--runtime", required=True)
     args.add_argument("--only", default="")
+    args.add_argument("--skip", default="")
     args = args.parse_args()
     name, path = args.runtime.split("=", 1)
     cases = f"{HERE}/cases/{FILES[args.engine]}.sh"
@@ -87,7 +88,7 @@ def main():
 
     prepared = False
     for feature, seconds in features():
-        if (args.engine, name, feature) in done or (only and feature not in only):
+        if (args.engine, name, feature) in done or (only and feature not in only) or feature in args.skip.split(","):
             continue
         if feature not in written:
             verdict(feature, "skip", 0, missing.get(feature, missing.get("others", "no such feature")))

@@ -35,6 +35,16 @@ impl StringArray {
     fn as_ptr(&self) -> *const *const c_char {
         self.pointers.as_ptr()
     }
+
+    /// Puts a string that lives elsewhere into the first spare slot.
+    fn lend(&self, more: &CStr) {
+        let slot = self.strings.len();
+        assert!(slot + 1 < self.pointers.len(), "no spare slot");
+        let pointers = self.pointers.as_ptr().cast_mut();
+        // SAFETY: slot is inside the array, as asserted. The only caller is a process after clone, which has this memory to itself; nothing reads the slot through the
+        // shared reference but execve.
+        unsafe { pointers.add(slot).write_volatile(more.as_ptr()) };
+    }
 }
 
 impl Clone for StringArray {
@@ -63,12 +73,7 @@ pub fn execve(path: &CStr, argv: &StringArray, envp: &StringArray) -> Errno {
 /// # Panics
 /// If it has none.
 pub fn execve_with(path: &CStr, argv: &StringArray, envp: &StringArray, more: &CStr) -> Errno {
-    let slot = envp.strings.len();
-    assert!(slot + 1 < envp.pointers.len(), "no spare slot");
-    let pointers = envp.pointers.as_ptr().cast_mut();
-    // SAFETY: slot is inside the array, as asserted. The only caller is a process after clone, which has this memory to itself; nothing reads the slot through the
-    // shared reference but execve.
-    unsafe { pointers.add(slot).write_volatile(more.as_ptr()) };
+    envp.lend(more);
     execve(path, argv, envp)
 }
 
@@ -105,4 +110,51 @@ pub fn own_arguments() -> Result<(StringArray, StringArray)> {
         })
         .collect::<Result<Vec<_>>>()?;
     Ok((StringArray::new(argv, 0), StringArray::new(envp, 0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel would read.
+    fn read(array: &StringArray) -> Vec<String> {
+        let mut found = Vec::new();
+        for i in 0.. {
+            // SAFETY: the array ends with a null pointer, where this ends; all before point to live C strings.
+            let pointer = unsafe { *array.as_ptr().add(i) };
+            if pointer.is_null() {
+                break;
+            }
+            // SAFETY: as above.
+            found.push(
+                unsafe { CStr::from_ptr(pointer) }
+                    .to_string_lossy()
+                    .into_owned(),
+            );
+        }
+        found
+    }
+
+    #[test]
+    fn the_array_holds_its_strings_wherever_it_is_moved() {
+        let strings = |all: &[&str]| {
+            all.iter()
+                .map(|s| CString::new(*s).unwrap())
+                .collect::<Vec<_>>()
+        };
+        assert!(read(&StringArray::new(Vec::new(), 0)).is_empty());
+        let array = Box::new(StringArray::new(strings(&["a", "", "c d"]), 1));
+        let moved = *array;
+        let copy = moved.clone();
+        drop(moved);
+        assert_eq!(read(&copy), ["a", "", "c d"]);
+        copy.lend(c"HOME=/");
+        assert_eq!(read(&copy), ["a", "", "c d", "HOME=/"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "no spare slot")]
+    fn without_a_spare_slot_nothing_is_lent() {
+        StringArray::new(vec![c"a".into()], 0).lend(c"b");
+    }
 }

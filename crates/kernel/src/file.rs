@@ -437,3 +437,49 @@ pub fn unlock(fd: BorrowedFd<'_>) {
     // SAFETY: no memory is passed.
     unsafe { libc::syscall(libc::SYS_flock, fd.as_raw_fd(), libc::LOCK_UN) };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A struct linux_dirent64 that says it is `length` bytes long.
+    fn dirent(name: &[u8], length: usize) -> Vec<u8> {
+        let mut entry = vec![0; 16];
+        entry.extend_from_slice(&(length as u16).to_ne_bytes());
+        entry.push(0);
+        entry.extend_from_slice(name);
+        entry
+    }
+
+    #[test]
+    fn directory_entries_end_where_the_buffer_does() {
+        let mut buf = [
+            dirent(b".\0", 21),
+            dirent(b"file\0\0\0\0", 27),
+            dirent(b"x\0", 21),
+        ]
+        .concat();
+        let names = |buf: &[u8]| {
+            Entries { rest: buf }
+                .map(CStr::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&buf), [c"file".to_owned(), c"x".to_owned()]);
+        buf.truncate(buf.len() - 1);
+        assert_eq!(names(&buf), [c"file".to_owned()]);
+        for (name, length) in [
+            (&b"no end"[..], 25),
+            (b"a\0", 0),
+            (b"a\0", 18),
+            (b"a\0", 60_000),
+        ] {
+            assert!(names(&dirent(name, length)).is_empty(), "{name:?} {length}");
+        }
+    }
+
+    #[test]
+    fn devices_have_the_kernels_encoding() {
+        assert_eq!(device(1, 3), 0x103);
+        assert_eq!(device(0xfff, 0xf_ffff) as u32, u32::MAX);
+    }
+}

@@ -3,6 +3,11 @@
 //! Every function takes borrowed descriptors and `&CStr`, returns [`Result`] with an [`Errno`], allocates nothing and takes no lock, so each can
 //! be called between clone and exec. Descriptors that a function makes are close-on-exec from birth.
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests make files of their own")
+)]
+
 pub mod arena;
 pub mod bpf;
 pub mod cred;

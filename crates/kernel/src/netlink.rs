@@ -244,6 +244,7 @@ mod tests {
     use std::os::fd::AsFd;
 
     #[test]
+    #[cfg_attr(miri, ignore = "needs the kernel")]
     fn the_kernel_lists_devices_and_says_why_it_refuses() {
         const GETLINK: u16 = 18;
         let socket = route().unwrap();

@@ -200,6 +200,7 @@ mod tests {
     use std::os::fd::AsFd;
 
     #[test]
+    #[cfg_attr(miri, ignore = "needs the kernel")]
     fn a_descriptor_travels_with_its_message() {
         let (a, b) = pair().unwrap();
         let (read_end, write_end) = crate::io::pipe().unwrap();
@@ -214,6 +215,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "needs the kernel")]
     fn too_many_descriptors_are_refused_and_closed() {
         let (a, b) = pair().unwrap();
         send(a.as_fd(), b"x", &[a.as_fd(), b.as_fd()]).unwrap();

@@ -23,6 +23,11 @@
 //! # Ok::<(), libcgroups::Error>(())
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests make files of their own")
+)]
+
 mod cgroup;
 mod check;
 mod convert;

@@ -15,6 +15,7 @@ const FIELD: &str = "/annotations/run.oci.delegate-cgroup";
 ///
 /// # Errors
 /// A container without a cgroup of version 2: delegation of version 1 is not safe (cgroups(7)).
+#[allow(clippy::disallowed_methods, reason = "a file of the kernel")]
 pub fn delegate(cgroup: &libcgroups::Record, name: &str, owner: u32, pid: i32) -> Result<()> {
     let Some(own) = cgroup.dirs.iter().find(|d| d.controllers.is_empty()) else {
         return Err(Error::invalid(

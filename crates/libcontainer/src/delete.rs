@@ -155,6 +155,10 @@ pub fn clean_up(
 }
 
 /// Takes the rootfs mount away from the runtime's own mount namespace, with all that is mounted below.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "back to where the command was called, on the host"
+)]
 fn detach(rootfs: &Path) -> Result<()> {
     use std::os::unix::ffi::OsStrExt;
     let path = std::ffi::CString::new(rootfs.as_os_str().as_bytes())

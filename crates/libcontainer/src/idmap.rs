@@ -45,6 +45,10 @@ fn write_file(pid: i32, name: &str, content: &str, field: &'static str) -> Resul
 
 /// newuidmap and newgidmap are set-uid programs that check /etc/subuid and /etc/subgid. They are looked for where distributions put them, not in
 /// a PATH that anybody may have set.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "programs of the host, at absolute paths"
+)]
 fn with_helper(name: &str, pid: i32, map: &str, field: &'static str) -> Result<()> {
     let dirs = [
         "/usr/bin",

@@ -2,6 +2,11 @@
 //!
 //! [`create::create`] is the place to start reading; [`plan::Plan`] is what it decides, [`child::run`] what the new process does.
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests make files of their own")
+)]
+
 pub mod child;
 pub mod console;
 pub mod create;

@@ -405,9 +405,7 @@ fn plain_sentence(report: &Report) -> Error {
     };
     let error = Error::os(text, report.errno);
     match (report.call.as_str(), report.errno) {
-        ("execve", Errno::ENOENT) => {
-            error.hint(crate::report::NO_LOADER.trim_start_matches(": "))
-        }
+        ("execve", Errno::ENOENT) => error.hint(crate::report::NO_LOADER.trim_start_matches(": ")),
         ("execve", Errno::ENOEXEC) => {
             error.hint("it is no program for this machine, nor a script with #!")
         }

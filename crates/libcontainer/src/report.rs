@@ -56,7 +56,8 @@ fn general(step: &Step, report: &Report) -> Error {
 }
 
 /// What a bind mount onto something of another type lacks. dockerd adds its own advice to what says "not a directory".
-const NOT_THE_SAME: &str = "check source and destination: is one a directory and the other not a directory?";
+const NOT_THE_SAME: &str =
+    "check source and destination: is one a directory and the other not a directory?";
 
 fn hint(op: &Op, call: &str, errno: Errno) -> Option<&'static str> {
     Some(match (op, errno) {
@@ -85,7 +86,7 @@ fn hint(op: &Op, call: &str, errno: Errno) -> Option<&'static str> {
         (Op::Mount(_) | Op::Bind(_), Errno::ENOSPC) => "a limit is reached: /proc/sys/fs/mount-max",
         (Op::Groups { .. }, Errno::EPERM) => "the user namespace denies setgroups",
         (Op::Scheduler(_), Errno::EPERM) => {
-            "real-time scheduling needs CAP_SYS_NICE, and no cpuset that excludes it"
+            "real-time scheduling needs CAP_SYS_NICE, and in a cpu cgroup of version 1 a share: /linux/resources/cpu/realtimeRuntime"
         }
         (Op::Label { .. }, Errno::ENOENT) => {
             "the kernel runs without this security module, or does not know the profile"

@@ -30,6 +30,10 @@ const FIELD: &str = "/linux/intelRdt";
 ///
 /// # Errors
 /// It is not.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "resctrl is a filesystem of the kernel, without links"
+)]
 pub fn find() -> Result<PathBuf> {
     let table = std::fs::read_to_string("/proc/self/mountinfo")
         .during(|| "read /proc/self/mountinfo".into())?;
@@ -62,6 +66,10 @@ fn mounted(table: &str) -> Option<PathBuf> {
 ///
 /// # Errors
 /// A class without a schema that is not there, or a group of the container's name that somebody else has made.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "resctrl is a filesystem of the kernel, without links"
+)]
 pub fn intend(root: &Path, wanted: &IntelRdt, id: &str) -> Result<Record> {
     let class = wanted.class.as_deref();
     let group = match class {
@@ -128,6 +136,10 @@ fn c(path: &Path) -> Result<CString> {
 }
 
 /// Writes lines to a group's schema, all at once.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "resctrl is a filesystem of the kernel, without links"
+)]
 fn write_schemata(root: &Path, group: &Path, lines: &[String]) -> Result<()> {
     if lines.is_empty() {
         return Ok(());

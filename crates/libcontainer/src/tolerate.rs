@@ -52,12 +52,14 @@ fn labels(spec: &mut Spec, warnings: &mut Vec<String>) {
 }
 
 /// Whether the kernel runs with AppArmor (apparmor(7)).
+#[allow(clippy::disallowed_methods, reason = "files of the kernel")]
 pub fn apparmor() -> bool {
     std::fs::read("/sys/module/apparmor/parameters/enabled")
         .is_ok_and(|text| text.first() == Some(&b'Y'))
 }
 
 /// Whether the kernel runs with SELinux and a policy.
+#[allow(clippy::disallowed_methods, reason = "files of the kernel")]
 pub fn selinux() -> bool {
     Path::new("/sys/fs/selinux/enforce").exists()
 }

@@ -2,6 +2,8 @@
 //!
 //! They are files of the package, so the runtime itself carries neither them nor clap.
 
+#![allow(clippy::disallowed_methods, reason = "files that the caller names")]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! The command lines that engines use, word for word.
 
+#![allow(clippy::disallowed_methods, reason = "the test's own files")]
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 

@@ -8,6 +8,8 @@
 //! path is the mean number of instructions that the kernel would run for calls
 //! that programs make all the time.
 
+#![allow(clippy::disallowed_methods, reason = "files that the caller names")]
+
 #[path = "../tests/common/mod.rs"]
 mod common;
 #[path = "../tests/common/libseccomp.rs"]

@@ -6,6 +6,8 @@
 //! Each filter lives in a thread of its own. Rounds of all filters alternate,
 //! the figures are medians.
 
+#![allow(clippy::disallowed_methods, reason = "files that the caller names")]
+
 #[path = "../tests/common/mod.rs"]
 mod common;
 #[path = "../tests/common/libseccomp.rs"]

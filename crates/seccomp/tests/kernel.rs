@@ -2,6 +2,8 @@
 //! so each case runs in a process of its own: this program once more, or a
 //! small C program for what Rust's library cannot do.
 
+#![allow(clippy::disallowed_methods, reason = "the test's own files")]
+
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;

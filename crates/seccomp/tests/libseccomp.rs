@@ -1,6 +1,8 @@
 //! Our programs against those that libseccomp makes of the same profiles. Both
 //! run in the interpreter, on every architecture that Debian's libseccomp knows.
 
+#![allow(clippy::disallowed_methods, reason = "the test's own files")]
+
 mod common;
 #[path = "common/libseccomp.rs"]
 mod oracle;

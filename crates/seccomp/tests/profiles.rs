@@ -1,5 +1,7 @@
 //! What a profile may say, and what is said about one that may not be.
 
+#![allow(clippy::disallowed_methods, reason = "the test's own files")]
+
 mod common;
 
 use common::{Call, run};

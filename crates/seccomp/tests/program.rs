@@ -1,5 +1,7 @@
 //! Programs as bytes and as text, explanations, names.
 
+#![allow(clippy::disallowed_methods, reason = "the test's own files")]
+
 mod common;
 
 use common::data;

@@ -1,6 +1,8 @@
 //! Compiled profiles against a direct reading of them, over random profiles
 //! and calls, on every architecture.
 
+#![allow(clippy::disallowed_methods, reason = "the test's own files")]
+
 mod common;
 
 use common::{Call, Random, answers, argument, entry, newest, run};

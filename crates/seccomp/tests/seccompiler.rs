@@ -1,6 +1,8 @@
 //! Our programs against those of the crate seccompiler, where its model
 //! suffices: one interface, one action for all rules besides the default.
 
+#![allow(clippy::disallowed_methods, reason = "the test's own files")]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -35,6 +35,7 @@ fn honours_runtime_dir() -> bool {
 }
 
 /// The first user namespace has the same inode number on every Linux (linux/proc_ns.h, `PROC_USER_INIT_INO`).
+#[allow(clippy::disallowed_methods, reason = "a file of the kernel")]
 fn in_user_namespace() -> bool {
     std::fs::read_link("/proc/self/ns/user")
         .is_ok_and(|link| link != Path::new("user:[4026531837]"))

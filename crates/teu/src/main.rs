@@ -1,5 +1,10 @@
 //! The `teu` command: arguments, one library call, output, exit code.
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests make files of their own")
+)]
+
 mod commands;
 mod context;
 mod log;

@@ -4,9 +4,9 @@
 
 b() { buildah "$@"; }
 cleanup() { buildah rm -a >/dev/null 2>&1; :; }
-# A working container c, and a program in it.
-from() { b from --name c localhost/bb >/dev/null || fail from; }
-r() { b run --runtime "$RT" --isolation oci --network none "${OPTIONS[@]}" c -- "$@"; }
+# The working container, and a program in it.
+from() { b from --name work localhost/bb >/dev/null || fail from; }
+r() { b run --runtime "$RT" --isolation oci --network none "${OPTIONS[@]}" work -- "$@"; }
 OPTIONS=()
 build() { b build --runtime "$RT" --isolation oci --network none "$@" "$T" >"$T/out" 2>&1; }
 
@@ -15,7 +15,7 @@ t_stdin() { from; same "$(echo typed | r cat)" typed; }
 t_exit-status() { from; code 7 r sh -c 'exit 7'; }
 t_exit-codes() { from; ! r nope >"$T/out" 2>&1 || fail 'a missing program ran'; has "$(cat "$T/out")" nope; }
 t_environment() { from; OPTIONS=(--env A=b --workingdir /tmp --hostname box); same "$(r sh -c 'echo $A $PWD $(hostname)')" 'b /tmp box'; }
-t_tty() { from; has "$(script -qec "buildah run --runtime $RT --isolation oci -t c -- tty" /dev/null </dev/null)" /dev/; }
+t_tty() { from; has "$(script -qec "buildah run --runtime $RT --isolation oci -t work -- tty" /dev/null </dev/null)" /dev/; }
 t_volumes() { from; mkdir "$T/v"; OPTIONS=(-v "$T/v:/v"); r touch /v/x || fail run; [ -e "$T/v/x" ] || fail 'not written'; }
 t_tmpfs() { from; OPTIONS=(--mount type=tmpfs,dst=/t,tmpfs-size=1m); has "$(r mount)" 'on /t type tmpfs'; }
 t_user() { from; OPTIONS=(--user 7:8); has "$(r id)" uid=7 gid=8; }

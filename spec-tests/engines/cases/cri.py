@@ -479,7 +479,7 @@ def t_oom():
 
 def t_fifty():
     with Pod() as pod:
-        boxes = [pod.start("sleep", "500") for _ in range(50)]
+        boxes = [pod.start("sleep", "3000") for _ in range(50)]
         assert all(box.status()["state"] == RUNNING for box in boxes)
         same(boxes[17].exec("echo", "in")[1], "in")
 

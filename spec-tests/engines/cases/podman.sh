@@ -332,7 +332,7 @@ t_oom() {
     same "$(inspect c '{{.State.OOMKilled}}')" true
 }
 t_fifty() {
-    seq 50 | xargs -P 4 -I% podman --runtime "$NAME" run -d --network none --name n% bb sleep 500 >/dev/null || fail 'not all started'
+    seq 50 | xargs -P 4 -I% podman --runtime "$NAME" run -d --network none --name n% bb sleep 3000 >/dev/null || fail 'not all started'
     same "$(p ps -q | wc -l)" 50
     same "$(p exec n17 echo in)" in
     podman stop -at 0 >/dev/null || fail 'not all stopped'

@@ -109,6 +109,10 @@ fn remove(path: &Path, tree: bool) -> kernel::Result<()> {
 }
 
 /// The child cgroups of a cgroup; none when it is gone.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the cgroup filesystem, which has no links"
+)]
 pub(super) fn children(path: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(path) else {
         return Vec::new();

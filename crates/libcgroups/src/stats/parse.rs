@@ -131,6 +131,10 @@ pub(super) fn rdma(current: &str, max: &str) -> BTreeMap<String, Rdma> {
 }
 
 /// The page sizes of the huge page files in a cgroup, told by the files with this ending.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the cgroup filesystem, which has no links"
+)]
 pub(super) fn page_sizes(dir: &Path, ending: &str) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return Vec::new();

@@ -231,6 +231,20 @@ fn memory_policy(m: &spec::MemoryPolicy) -> Result<Op> {
             format!("{} takes no nodes", m.mode),
         ));
     }
+    // set_mempolicy(2): without nodes MPOL_PREFERRED means those of the CPU.
+    if takes_nodes && nodes == CpuSet::default() && m.mode != "MPOL_PREFERRED" {
+        return Err(Error::invalid(
+            "/linux/memoryPolicy/nodes",
+            format!("{} needs at least one node", m.mode),
+        ));
+    }
+    let has = |name: &str| m.flags.iter().any(|flag| flag == name);
+    if has("MPOL_F_STATIC_NODES") && has("MPOL_F_RELATIVE_NODES") {
+        return Err(Error::invalid(
+            "/linux/memoryPolicy/flags",
+            "nodes are either static or relative",
+        ));
+    }
     Ok(Op::MemoryPolicy {
         mode,
         nodes: Box::new(nodes),

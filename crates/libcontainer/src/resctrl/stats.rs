@@ -114,6 +114,10 @@ impl Record {
 
 impl Stats {
     /// Adds the counters: a directory such as `mon_L3_00` for each cache, with a file for each event that the CPU counts.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "resctrl is a filesystem of the kernel, without links"
+    )]
     fn monitor(&mut self, data: &Path) {
         let entries = std::fs::read_dir(data).into_iter().flatten().flatten();
         let mut caches: Vec<_> = entries
@@ -137,6 +141,10 @@ impl Stats {
     }
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "resctrl is a filesystem of the kernel, without links"
+)]
 fn text(dir: &Path, file: &str) -> Option<String> {
     std::fs::read_to_string(dir.join(file))
         .ok()

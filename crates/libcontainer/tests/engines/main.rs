@@ -1,6 +1,8 @@
 //! The configurations that engines really write decode as they are and become plans without an error. They lie beside this file; README.md says which
 //! engine wrote which, and for what.
 
+#![allow(clippy::disallowed_methods, reason = "the test's own files")]
+
 use kernel::process::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER,
     CLONE_NEWUTS,

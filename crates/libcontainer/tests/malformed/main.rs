@@ -3,6 +3,8 @@
 //! Wrong types and missing fields are the decoder's, see the tests of `spec`. Here are values of the right type that cannot be: generated from the
 //! list of all fields where a rule covers many of them, and one by one where only one field is like that.
 
+#![allow(clippy::disallowed_methods, reason = "the test's own files")]
+
 use libcontainer::hooks::Hooks;
 use libcontainer::plan::{self, Host, Options};
 use libcontainer::spec;
@@ -283,6 +285,16 @@ fn what_one_field_cannot_be() {
             "/process/capabilities/bounding",
             json!([]),
             "/process/capabilities/inheritable",
+        ),
+        (
+            "/linux/memoryPolicy",
+            json!({"mode": "MPOL_INTERLEAVE"}),
+            "/linux/memoryPolicy/nodes",
+        ),
+        (
+            "/linux/memoryPolicy/flags",
+            json!(["MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES"]),
+            "/linux/memoryPolicy/flags",
         ),
         (
             "/linux/maskedPaths/0",

@@ -1,6 +1,8 @@
 //! What becomes of configuration files: the fields that are known, the errors of bad ones, and
 //! agreement with other tools.
 
+#![allow(clippy::disallowed_methods, reason = "the test's own files")]
+
 mod differential;
 mod errors;
 mod example;

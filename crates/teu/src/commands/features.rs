@@ -70,6 +70,7 @@ fn seccomp() -> Value {
 }
 
 /// The version, and what the running kernel has.
+#[allow(clippy::disallowed_methods, reason = "files of the kernel")]
 fn annotations() -> Value {
     let there = |path: &str| Path::new(path).exists().to_string();
     json!({
@@ -86,11 +87,13 @@ fn annotations() -> Value {
 }
 
 /// Whether a parameter of a module is there and says yes; securityfs, which tells more, need not be mounted.
+#[allow(clippy::disallowed_methods, reason = "files of the kernel")]
 fn is_on(path: &str) -> bool {
     std::fs::read(path).is_ok_and(|text| text.first() == Some(&b'Y'))
 }
 
 /// Bit n is set for every capability n that the kernel has (capabilities(7), /proc/sys/kernel/cap_last_cap).
+#[allow(clippy::disallowed_methods, reason = "files of the kernel")]
 fn known_capabilities() -> u64 {
     let last = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap")
         .ok()

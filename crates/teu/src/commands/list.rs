@@ -87,6 +87,7 @@ fn table<const N: usize>(rows: Vec<[String; N]>) -> String {
 struct Names(Option<BTreeMap<u32, String>>);
 
 impl Names {
+    #[allow(clippy::disallowed_methods, reason = "the host's user names")]
     fn of(&mut self, uid: u32) -> String {
         let map = self.0.get_or_insert_with(|| {
             let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

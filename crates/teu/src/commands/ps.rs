@@ -8,6 +8,7 @@ use std::process::Command;
 
 /// Runs the command.
 #[inline(never)]
+#[allow(clippy::disallowed_methods, reason = "ps(1) of the host")]
 pub fn run(global: &Global, command: &Ps) -> Result<i32> {
     let container = container(global, &command.id)?;
     let pids = container.pids()?;

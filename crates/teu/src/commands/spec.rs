@@ -8,6 +8,7 @@ use std::io::Write;
 
 /// Runs the command. An existing file is never overwritten.
 #[inline(never)]
+#[allow(clippy::disallowed_methods, reason = "a file that the caller names")]
 pub fn run(command: &Spec) -> Result<i32> {
     let path = command
         .file
