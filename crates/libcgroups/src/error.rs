@@ -52,6 +52,12 @@ impl Error {
         self
     }
 
+    /// The field that asks instead, or none.
+    pub(crate) fn asked_by(mut self, pointer: Option<&str>) -> Error {
+        self.0.field = pointer.map(str::to_owned);
+        self
+    }
+
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Error {
         self.0.hint = Some(hint.into());
         self

@@ -20,6 +20,7 @@ pub fn add(t: &mut Table) {
     devices(t);
     descriptors(t);
     identity(t);
+    cgroups(t);
     binary(t);
     sizes(t);
 }
@@ -356,6 +357,32 @@ fn identity(t: &mut Table) {
         },
     )
     .needs(&[Need::Root, Need::UserNamespace]);
+}
+
+fn cgroups(t: &mut Table) {
+    t.add(
+        "cve-2023-25809-delegated",
+        "CVE-2023-25809: without a cgroup namespace, root of a user namespace cannot write to cgroups that its user on the host has elsewhere",
+        |c| {
+            crate::view::enter(crate::view::View::V2)?;
+            let beside = std::path::PathBuf::from(format!("/sys/fs/cgroup/{}-beside", c.tag));
+            fs::create_dir(&beside)?;
+            for path in [beside.clone(), beside.join("cgroup.procs")] {
+                std::os::unix::fs::chown(path, Some(200_000), Some(200_000))?;
+            }
+            crate::config::use_user_namespace(&mut c.config, 200_000);
+            crate::config::remove_namespace(&mut c.config, "cgroup");
+            add_mount(&mut c.config, "/sys/fs/cgroup", "cgroup", "cgroup", &["rw"]);
+            c.args(&["mkdir", &format!("{}/x", beside.display())]);
+            let output = c.run_somehow()?;
+            let made = beside.join("x").exists();
+            let _ = fs::remove_dir(beside.join("x"));
+            fs::remove_dir(&beside)?;
+            check!(!made, "{}", output.describe("made a cgroup of the host's"));
+            Ok(())
+        },
+    )
+    .needs(&[Need::Root, Need::UserNamespace, Need::CgroupFs]);
 }
 
 fn binary(t: &mut Table) {

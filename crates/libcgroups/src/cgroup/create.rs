@@ -28,8 +28,16 @@ impl Cgroup {
         let mut made = Vec::new();
         let built = plan.dirs.iter().try_for_each(|planned| {
             let before = made.len();
-            match cgroup.build(plan, planned, &mut made) {
-                Err(e) if plan.optional && denied(&e) && !limits(planned) => {
+            // Nobody named an optional cgroup: what asks for it is a limit.
+            let built = cgroup.build(plan, planned, &mut made).map_err(|e| {
+                if plan.optional && denied(&e) {
+                    e.asked_by(limit(planned).map(|w| &*w.field))
+                } else {
+                    e
+                }
+            });
+            match built {
+                Err(e) if plan.optional && denied(&e) && limit(planned).is_none() => {
                     undo(&made[before..], deadline);
                     made.truncate(before);
                     cgroup.record.dirs.retain(|d| *d != planned.dir);
@@ -127,8 +135,8 @@ fn tolerate(rootless: bool, e: Error) -> Result<()> {
     }
 }
 
-fn limits(planned: &PlannedDir) -> bool {
-    planned.writes.iter().any(|w| !w.is_default)
+fn limit(planned: &PlannedDir) -> Option<&Write> {
+    planned.writes.iter().find(|w| !w.is_default)
 }
 
 /// Makes the directory; its parents only when the kernel says that they are missing. True when it was not there before.
@@ -246,6 +254,9 @@ pub(super) fn write_error(dir: &RecordedDir, write: &Write, e: Errno) -> Error {
             ))
         }
         Errno::ENOENT => error.with_hint("this kernel has no such file"),
+        Errno::EINVAL if write.file == "memory.limit_in_bytes" => error.with_hint(
+            "the limit of memory and swap together may not be less: give a new one with it",
+        ),
         _ => error,
     }
 }

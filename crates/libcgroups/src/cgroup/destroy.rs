@@ -30,9 +30,13 @@ impl Cgroup {
         // The manager would first ask the processes to end, and wait for minutes.
         self.kill_all_at_once();
         let stopped = self.stop_unit(unit, deadline);
-        // When the manager is out of reach, what can be removed is removed all the same.
-        let removed = self.remove_dirs(deadline.max(Instant::now() + Duration::from_millis(500)));
-        stopped.and(removed)
+        // When the manager is out of reach, what can be removed is removed all the same. A scope that has lost its cgroup ends by itself when
+        // the manager comes back; a slice does not.
+        self.remove_dirs(deadline.max(Instant::now() + Duration::from_millis(500)))?;
+        stopped.or_else(|e| match unit.name.ends_with(".scope") {
+            true => Ok(()),
+            false => Err(e),
+        })
     }
 
     /// The directory by which a service manager tracks processes.

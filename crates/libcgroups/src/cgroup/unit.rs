@@ -25,7 +25,7 @@ impl Cgroup {
         properties.extend(unit.limits.iter().cloned());
         properties.extend(self.io_properties(unit.block_io.as_ref()));
         let manager = Manager::new(unit.user, deadline);
-        manager.start(unit, &properties)?;
+        manager.start(unit, pid, &properties)?;
         let mut made = Vec::new();
         let done = self
             .move_in(plan, pid, &mut made)

@@ -6,6 +6,7 @@ use super::wire::{Property, Reader, Value, Writer};
 use crate::error::{Error, Result};
 use crate::wait::Backoff;
 use kernel::Errno;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A service manager, reached anew for each thing that is wanted of it.
@@ -50,7 +51,7 @@ impl Manager {
     ///
     /// A failed or ending unit of an earlier life is cleared away. A manager that goes away in the middle (daemon-reexec) is asked again what
     /// became of the unit.
-    pub fn start(&self, unit: &Unit, properties: &[Property]) -> Result<()> {
+    pub fn start(&self, unit: &Unit, pid: i32, properties: &[Property]) -> Result<()> {
         let mut clearings = 0;
         let mut reduced: Option<Vec<Property>> = None;
         let mut backoff = Backoff::until(self.deadline);
@@ -79,7 +80,7 @@ impl Manager {
                     );
                 }
                 Err(Failure::Lost(_)) if backoff.wait() => {
-                    if self.is_active(&unit.name)? {
+                    if self.has_taken(unit, pid, &mut backoff)? {
                         return Ok(());
                     }
                 }
@@ -151,7 +152,21 @@ impl Manager {
         }
     }
 
-    fn is_active(&self, unit: &str) -> Result<bool> {
+    /// Whether a unit whose start got lost runs after all. Its job may still be waiting: it has run when the process is in the unit.
+    fn has_taken(&self, unit: &Unit, pid: i32, backoff: &mut Backoff) -> Result<bool> {
+        while self.is_loaded(&unit.name)? {
+            if unit.is_slice() || lives_in(pid, &unit.name) {
+                return Ok(true);
+            }
+            if !backoff.wait() {
+                let what = format!("start unit {}", unit.name);
+                return Err(explain(&what, Failure::Late));
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_loaded(&self, unit: &str) -> Result<bool> {
         let mut body = Writer::default();
         body.str(unit);
         match self.call("GetUnit", "s", &body.0) {
@@ -214,6 +229,12 @@ const RECENT: [&str; 3] = ["CPUQuotaPeriodUSec", "AllowedCPUs", "AllowedMemoryNo
 
 fn unknown_property(text: &str) -> bool {
     text.contains("unknown property") && RECENT.iter().any(|name| text.contains(name))
+}
+
+/// Whether the kernel has the process in the unit's cgroup.
+fn lives_in(pid: i32, unit: &str) -> bool {
+    let text = crate::fs::read(Path::new(&format!("/proc/{pid}/cgroup"))).unwrap_or_default();
+    text.lines().any(|line| line.ends_with(&format!("/{unit}")))
 }
 
 fn start_unit(connection: &mut Connection, unit: &str, properties: &[Property]) -> Job {

@@ -39,6 +39,7 @@ fn goes_on_without_a_cgroup_unless_limits_are_wanted() {
                 && e.hint().unwrap().contains("Delegate=yes"),
             "{e}"
         );
+        assert_eq!(e.field(), Some("/linux/resources/pids/limit"));
         return;
     }
     // In a delegated cgroup, everything works.

@@ -339,6 +339,21 @@ fn a_name_in_use_is_an_error_and_the_other_unit_stays() {
 }
 
 #[test]
+fn a_scope_is_removed_though_systemd_is_not_reached_in_time() {
+    if !systemd_runs() {
+        return;
+    }
+    let _shared = SYSTEMD.read().unwrap();
+    let u = InUnit::new("{}");
+    u.cgroup.destroy(Instant::now()).unwrap();
+    assert!(u.cgroup.record().dirs.iter().all(|d| !d.full().exists()));
+    let deadline = in_time();
+    while show(&u.name, "LoadState") != "not-found" && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
 fn a_process_can_be_moved_in_and_all_are_killed() {
     if !systemd_runs() {
         return;

@@ -5,6 +5,7 @@ use super::op::{Mount, Then};
 use super::{Field, Op, c_string, step};
 use crate::error::Result;
 use kernel::mount::{self as m, Attributes};
+use kernel::process::CLONE_NEWUSER;
 use std::ffi::{CString, c_ulong};
 
 /// What the entry asks for.
@@ -37,6 +38,8 @@ fn unified(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Resu
     } else {
         None
     };
+    // Else that is the host's tree, in which cgroups beside the container's may belong to the user who is root here: to be looked at only (CVE-2023-25809).
+    let not_ours = own.is_none() && context.namespaces.has(CLONE_NEWUSER);
     let or_bind = own.map_or_else(
         || "/sys/fs/cgroup".to_owned(),
         |p| p.to_string_lossy().into_owned(),
@@ -45,7 +48,7 @@ fn unified(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Resu
         target: c_string(&entry.target, || entry.field.to_string())?,
         source: c"cgroup".to_owned(),
         fstype: c"cgroup2".to_owned(),
-        flags: entry.flags,
+        flags: entry.flags | if not_ours { m::MS_RDONLY } else { 0 },
         data: entry.data.clone(),
         plain_target: true,
         new_target: false,
