@@ -122,6 +122,19 @@ impl Layout {
         Ok(layout)
     }
 
+    /// A host that has the v2 tree alone, at `mountpoint`, with the calling process in `own`: for deciding about another host than this.
+    pub fn unified(mountpoint: &Path, own: &str) -> Layout {
+        let v2 = V2Mount {
+            mountpoint: mountpoint.to_owned(),
+            own: own.to_owned(),
+            controllers: None,
+        };
+        Layout {
+            v1: Vec::new(),
+            v2: Some(v2),
+        }
+    }
+
     /// Whether this host has the v2 tree alone.
     pub fn is_v2(&self) -> bool {
         self.v1.is_empty()

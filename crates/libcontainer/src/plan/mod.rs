@@ -11,6 +11,7 @@ pub mod capabilities;
 mod cgroup_mount;
 mod cover;
 pub mod devices;
+mod display;
 mod ending;
 pub mod exec;
 pub mod host;
