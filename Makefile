@@ -7,7 +7,7 @@ DESTDIR ?=
 RUNTIME ?= $(CURDIR)/teu
 
 .DEFAULT_GOAL := build
-.PHONY: build install test unit-tests spec-tests compare security lint miri dependencies reproducible demo runtime-tools vm test-vm test-engines bench clean help
+.PHONY: build install test unit-tests spec-tests compare security fuzz lint miri dependencies reproducible demo runtime-tools vm test-vm test-engines bench clean help
 
 build: ## the release binary: ./teu, static, one file
 	@scripts/setup build
@@ -43,6 +43,9 @@ security: ## published holes and hostile bundles, at full length, on $RUNTIME an
 	@scripts/setup test
 	@[ "$(RUNTIME)" != "$(CURDIR)/teu" ] || $(MAKE) --no-print-directory build
 	@scripts/security "$(RUNTIME)"
+
+fuzz: ## what reads input of others, under libFuzzer, $$FUZZ_SECONDS each (nightly Rust, cargo-fuzz)
+	@scripts/fuzz
 
 miri: ## the unsafe crate's pure parts under Rust's interpreter (nightly Rust)
 	@scripts/miri
