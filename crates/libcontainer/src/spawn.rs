@@ -10,6 +10,7 @@ use kernel::file::{self, CWD};
 use kernel::process::{self, Child, CloneArgs};
 use kernel::socket;
 use libcgroups::Entry;
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// What the new process is given beside its program.
@@ -74,6 +75,8 @@ pub struct Spawned {
     pub facts: Facts,
     /// When it started, in clock ticks since boot (proc_pid_stat(5)).
     pub start_time: u64,
+    /// What the process said before the stage told of its birth: both write to the same socket, and neither waits for the other.
+    early: VecDeque<Message>,
 }
 
 /// Clones the process. It starts walking its steps at once.
@@ -128,6 +131,7 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
         staged,
         facts: Facts::default(),
         start_time: 0,
+        early: VecDeque::new(),
     };
     if !staged {
         spawned.learn();
@@ -161,27 +165,38 @@ impl Spawned {
     /// # Errors
     /// A step of the child that failed, as a sentence; or its death.
     pub fn next(&mut self, program: &Program) -> Result<Message> {
-        match sync::receive(self.sync.as_fd())
-            .during(|| "hear from the container's process".into())?
-        {
-            Message::Spawned(pid, pidfd) => {
-                let stage = std::mem::replace(&mut self.child, Child { pid, pidfd });
-                self.staged = false;
-                let _ = process::wait(stage.pidfd.as_fd());
-                self.learn();
-                Ok(Message::Spawned(
-                    pid,
-                    self.child
-                        .pidfd
-                        .try_clone()
-                        .map_err(|e| Error::os("dup", e))?,
-                ))
-            }
+        match self.hear()? {
             Message::Failed(failed) => {
                 let _ = process::wait(self.child.pidfd.as_fd());
                 Err(report::sentence(program, &failed))
             }
             other => Ok(other),
+        }
+    }
+
+    /// Nothing that the process says comes before its birth.
+    fn hear(&mut self) -> Result<Message> {
+        loop {
+            if !self.staged {
+                if let Some(message) = self.early.pop_front() {
+                    return Ok(message);
+                }
+            }
+            let message = sync::receive(self.sync.as_fd())
+                .during(|| "hear from the container's process".into())?;
+            match message {
+                Message::Spawned(pid, pidfd) => {
+                    let copy = pidfd.try_clone().map_err(|e| Error::os("dup", e))?;
+                    let stage = std::mem::replace(&mut self.child, Child { pid, pidfd });
+                    self.staged = false;
+                    let _ = process::wait(stage.pidfd.as_fd());
+                    self.learn();
+                    return Ok(Message::Spawned(pid, copy));
+                }
+                Message::Failed(_) | Message::Closed => return Ok(message),
+                early if self.staged => self.early.push_back(early),
+                other => return Ok(other),
+            }
         }
     }
 
@@ -205,4 +220,44 @@ pub fn run_hooks(
         after: &state.1,
     };
     crate::hooks::run_all(hooks.at(point), state).map_err(|e| e.into_error(point))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process that ends at once; its status is nobody's business here.
+    fn born() -> Child {
+        process::clone(
+            CloneArgs {
+                flags: 0,
+                cgroup: None,
+            },
+            || {},
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn what_the_process_says_before_the_news_of_its_birth_comes_after_it() {
+        let (sync, theirs) = socket::pair().unwrap();
+        let mut spawned = Spawned {
+            sync,
+            child: born(),
+            staged: true,
+            facts: Facts::default(),
+            start_time: 0,
+            early: VecDeque::new(),
+        };
+        let process = born();
+        sync::need_cgroup(theirs.as_fd()).unwrap();
+        sync::spawned(theirs.as_fd(), process.pid, process.pidfd.as_fd()).unwrap();
+        sync::ready(theirs.as_fd()).unwrap();
+        let first = spawned.hear().unwrap();
+        assert!(matches!(first, Message::Spawned(pid, _) if pid == process.pid));
+        assert_eq!(spawned.facts.pid, process.pid);
+        assert!(matches!(spawned.hear().unwrap(), Message::NeedCgroup));
+        assert!(matches!(spawned.hear().unwrap(), Message::Ready));
+        process::wait(process.pidfd.as_fd()).unwrap();
+    }
 }

@@ -103,7 +103,7 @@ class Pod:
 
     def __init__(self, handler=NAME, **config):
         self.name = f"p{os.getpid()}-{time.monotonic_ns()}"
-        namespaces = config.pop("namespaces", {"network": NODE})
+        namespaces = config.pop("namespaces", {"network": NODE, "pid": CONTAINER})
         linux = {"security_context": {"namespace_options": namespaces, "privileged": config.pop("privileged", 0)},
                  "cgroup_parent": config.pop("cgroup_parent", "engines.slice"), "sysctls": config.pop("sysctls", {})}
         self.namespaces = namespaces

@@ -238,7 +238,7 @@ fn descriptors(t: &mut Table) {
 }
 
 fn identity(t: &mut Table) {
-    for user in ["1", "1:2", "0", "4294967294"] {
+    for user in ["1", "1:2", "0", "65534:65533"] {
         t.add(
             format!("cve-2026-30892-good-{}", user.replace(':', "-")),
             "CVE-2026-30892: exec --user is exactly the given ids",

@@ -282,7 +282,8 @@ fn devices(t: &mut Table) {
             c.args(&["stat", "/data/secret"]);
             race(c, names, |c, _| {
                 let output = run_blind(c)?;
-                if output.code == Some(0) {
+                // A runtime that opened the image's /dev/null as standard output printed elsewhere.
+                if output.code == Some(0) && !output.stdout.is_empty() {
                     let seen = json_line(&output)?["value"].clone();
                     let seen = (seen["type"].as_str(), seen["major"].as_i64(), seen["minor"].as_i64());
                     check_eq!(seen, (Some("char"), Some(1), Some(3)), "what masks");

@@ -299,7 +299,15 @@ fn explain(what: &str, failure: Failure) -> Error {
 }
 
 /// What makes the unit a home for a container, without its limits.
+///
+/// # Errors
+/// A pid that is none: the service manager takes 0 for whoever asks.
 pub(crate) fn frame(unit: &Unit, pid: i32, v2: bool) -> Result<Vec<Property>> {
+    if pid <= 0 && !unit.is_slice() {
+        return Err(Error::new(format!(
+            "{pid} is no process to start a unit with"
+        )));
+    }
     let mut p: Vec<Property> = Vec::new();
     let mut add = |name: &str, value| p.push((name.to_owned(), value));
     add(
