@@ -103,6 +103,7 @@ pub fn unseal(path: &str, spare: &str, go: &str) -> Json {
             ways.push(("bind", mounted));
         }
     }
+    let _ = fs::write(format!("{go}.ready"), "");
     while !Path::new(go).exists() {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }

@@ -152,7 +152,7 @@ fn supervise(
         .spawn()?;
     let pid = Pid::from_child(&child);
     let fd = pidfd_open(pid, PidfdFlags::empty())?;
-    let stretch = if options.full { 40 } else { 1 };
+    let stretch = if options.full { 12 } else { 1 };
     let timeout = Timespec {
         tv_sec: test.deadline.as_secs() as i64 * stretch,
         tv_nsec: 0,

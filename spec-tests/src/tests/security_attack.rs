@@ -113,7 +113,8 @@ fn binary(t: &mut Table) {
             let running = crate::runtime::Invocation::new(&payload, out, err)?
                 .args(["unseal", &exe, &spare.to_string_lossy(), &go.to_string_lossy()])
                 .spawn()?;
-            std::thread::sleep(std::time::Duration::from_millis(100));
+            let ready = c.dir.join("go.ready");
+            crate::context::poll_for("the attempts", || ready.exists().then_some(()))?;
             c.destroy()?;
             fs::write(&go, "")?;
             let seen = json_line(&running.wait()?.success()?)?;

@@ -172,7 +172,7 @@ fn volumes(t: &mut Table) {
             },
         )
         .needs(&[Need::Root])
-        .seconds(60);
+        .seconds(200);
     }
     t.add(
         "cve-2024-45310-race-folders",
@@ -202,7 +202,7 @@ fn volumes(t: &mut Table) {
         },
     )
     .needs(&[Need::Root])
-    .seconds(60);
+    .seconds(200);
     t.add(
         "cve-2024-45310-race-file",
         "CVE-2024-45310: nor is the empty file for a bind mount",
@@ -232,7 +232,7 @@ fn volumes(t: &mut Table) {
         },
     )
     .needs(&[Need::Root])
-    .seconds(60);
+    .seconds(200);
 }
 
 fn filesystems(t: &mut Table) {
@@ -263,7 +263,7 @@ fn filesystems(t: &mut Table) {
             },
         )
         .needs(&[Need::Root])
-        .seconds(60);
+        .seconds(200);
     }
 }
 
@@ -293,7 +293,7 @@ fn devices(t: &mut Table) {
         },
     )
     .needs(&[Need::Root])
-    .seconds(60);
+    .seconds(200);
     t.add(
         "masked-race",
         "maskedPaths and readonlyPaths are not led to the host by an exchange",
@@ -307,7 +307,7 @@ fn devices(t: &mut Table) {
         },
     )
     .needs(&[Need::Root])
-    .seconds(60);
+    .seconds(200);
     t.add(
         "cve-2015-3627-race-device",
         "CVE-2015-3627 class: a device node is made in the image, never on the host",
@@ -321,7 +321,7 @@ fn devices(t: &mut Table) {
         },
     )
     .needs(&[Need::Root])
-    .seconds(60);
+    .seconds(200);
     t.add(
         "cve-2025-52565-race",
         "CVE-2025-52565: the terminal goes on the image's /dev/console, never where a link leads",
@@ -365,7 +365,7 @@ fn devices(t: &mut Table) {
         },
     )
     .needs(&[Need::Root])
-    .seconds(60);
+    .seconds(200);
 }
 
 fn folders(t: &mut Table) {
@@ -389,7 +389,7 @@ fn folders(t: &mut Table) {
             })
         },
     )
-    .seconds(60);
+    .seconds(200);
     t.add(
         "rootfs-race",
         "an exchange of a folder above a volume's destination leads nowhere but into the image",
@@ -404,7 +404,7 @@ fn folders(t: &mut Table) {
         },
     )
     .needs(&[Need::Root])
-    .seconds(60);
+    .seconds(200);
 }
 
 fn make_null(path: &Path) -> Verdict {
