@@ -79,6 +79,9 @@ test-engines: build ## podman, Docker, containerd, CRI, buildah on teu, crun and
 bench: build ## teu beside other runtimes and the kernel's floor; RUNTIMES='NAME=PATH ...' BENCH=--quick
 	@bench/bench $(BENCH) $(RUNTIMES)
 
+budget: build ## count system calls and instructions, which must not grow
+	@scripts/budget
+
 install: ## put teu below $DESTDIR$PREFIX, with man pages, completions and examples; run `make` first
 	@[ -x teu ] || { echo 'make install: run make first' >&2; exit 1; }
 	@scripts/install "$(DESTDIR)$(PREFIX)"

@@ -83,7 +83,7 @@ def main():
         try:
             return bash(cases, words, env, seconds)
         finally:
-            subprocess.run(["umount", "-qR", directory], stderr=subprocess.DEVNULL)
+            subprocess.run(["umount", "-qR", f"{directory}/v"], stderr=subprocess.DEVNULL) # where cases mount
             shutil.rmtree(directory, ignore_errors=True)
 
     prepared = False

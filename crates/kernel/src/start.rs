@@ -113,7 +113,7 @@ unsafe extern "C" fn run_sealed(stack: *const usize) {
 }
 
 /// Bytes of stack that making a container takes.
-const STACK: usize = 64 * 1024;
+const STACK: usize = 48 * 1024;
 const PAGE: usize = 4096;
 
 /// Has the program's data made at once, which relocation is about to touch page by page. The part behind the file's, zeros, is left alone.

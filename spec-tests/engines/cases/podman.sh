@@ -194,7 +194,7 @@ t_devices() {
     r --device /dev/vda:/dev/d:r bb head -c1 /dev/d >/dev/null || fail 'cannot read'
     r --device-cgroup-rule 'c 10:229 rw' --cap-add mknod bb sh -c 'mknod /dev/f c 10 229 && exec 3<>/dev/f' || fail rule
 }
-t_init() { same "$(r --init bb cat /proc/1/cmdline | head -c 20)" /run/podman-init; }
+t_init() { same "$(r --init bb cat /proc/1/comm)" podman-init; }
 t_preserve-fds() {
     echo content >"$T/file"
     same "$(r --preserve-fds 1 bb sh -c 'cat <&3' 3<"$T/file")" content

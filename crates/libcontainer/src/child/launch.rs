@@ -99,6 +99,7 @@ impl Child<'_> {
             };
         };
         self.await_go()?;
+        process::release_text();
         loop {
             match sync::receive(starter) {
                 Ok(Message::Start(_, Some(answer_to))) => {
