@@ -277,7 +277,7 @@ t_sdnotify() {
     local unit=engines-notify scope=()
     root || scope=(--user)
     systemd-run "${scope[@]}" -q --unit $unit -p Type=notify -p NotifyAccess=all -p TimeoutStartSec=40 podman --runtime "$NAME" run --rm --name c \
-        --network none --sdnotify container -v /usr/bin/python3:/usr/bin/python3 -v /usr/lib:/usr/lib -v /lib64:/lib64 bb \
+        --network none --sdnotify container -v /usr/bin/python3:/usr/bin/python3 -v /usr/lib:/usr/lib -v /usr/lib:/lib -v /lib64:/lib64 bb \
         python3 -c 'import os, socket, time
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.connect(os.environ["NOTIFY_SOCKET"])
@@ -302,7 +302,7 @@ FROM localhost/bb
 RUN echo built >/file && id -u >/uid && mkdir /own && chown 5:5 /own
 USER 5
 RUN touch /own/x
-RUN --mount=type=tmpfs,dst=/t --mount=type=cache,dst=/c touch /t/x /c/x
+RUN --mount=type=tmpfs,dst=/t --mount=type=cache,dst=/c,uid=5 touch /c/x
 CMD cat /file
 END
     p build -q --network none -t built "$T" >"$T/out" 2>&1 || fail "$(tail -n 2 "$T/out")"
