@@ -61,7 +61,10 @@ def main():
     print("SECTIONS\n{\n  .text.first :\n  {")
     for line in sorted(lines):
         print(f"    {line}")
-    print("  }\n}\nINSERT BEFORE .text;")
+    print("  }")
+    print("  /* Nothing ever unwinds. */")
+    print("  /DISCARD/ : { *(.eh_frame) *(.gcc_except_table .gcc_except_table.*) }")
+    print("}\nINSERT BEFORE .text;")
 
 
 main()

@@ -13,13 +13,35 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 const SIZE: usize = 256 * 1024;
 
 /// Bytes that are asked of the kernel in one call, instead of one fault for each page.
-const CHUNK: usize = 16 * 1024;
+const CHUNK: usize = 8 * 1024;
 
 #[repr(C, align(4096))]
 struct Memory(MaybeUninit<[u8; SIZE]>);
 
-/// A global allocator: the first [`SIZE`] bytes in a row, the rest from [`System`].
-pub struct Arena {
+/// The program's arena, for [`Global`].
+pub(crate) static MEMORY: Arena = Arena::new();
+
+/// The global allocator: the first [`SIZE`] bytes in a row, the rest from [`System`].
+pub struct Global;
+
+// SAFETY: an Arena is one.
+unsafe impl GlobalAlloc for Global {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are passed on, here and below.
+        unsafe { MEMORY.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { MEMORY.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as above.
+        unsafe { MEMORY.realloc(pointer, layout, size) }
+    }
+}
+
+/// Memory in a row.
+pub(crate) struct Arena {
     memory: UnsafeCell<Memory>,
     used: AtomicUsize,
     present: AtomicUsize,
@@ -30,8 +52,7 @@ unsafe impl Sync for Arena {}
 
 impl Arena {
     /// An arena of which nothing is used yet.
-    #[must_use]
-    pub const fn new() -> Arena {
+    const fn new() -> Arena {
         Arena {
             memory: UnsafeCell::new(Memory(MaybeUninit::uninit())),
             used: AtomicUsize::new(0),
@@ -41,6 +62,15 @@ impl Arena {
 
     fn base(&self) -> *mut u8 {
         self.memory.get().cast()
+    }
+
+    /// Takes the first `length` bytes, whole pages, for present, and tells where they are. For the program's first instructions, which then have
+    /// them made.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[inline(always)]
+    pub(crate) fn prepare(&self, length: usize) -> usize {
+        self.present.store(length, Relaxed);
+        self.memory.get() as usize
     }
 
     /// Where in the arena a pointer points to.
@@ -96,12 +126,6 @@ impl Arena {
                     .compare_exchange(start + old, end, Relaxed, Relaxed)
                     .is_ok()
         })
-    }
-}
-
-impl Default for Arena {
-    fn default() -> Arena {
-        Arena::new()
     }
 }
 

@@ -29,10 +29,15 @@ pub fn euid() -> u32 {
     unsafe { libc::geteuid() }
 }
 
-/// The effective group id.
-pub fn egid() -> u32 {
+/// The effective user and group id with which this program was executed (getauxval(3)): of processes that have not changed them since.
+pub fn initial_ids() -> (u32, u32) {
     // SAFETY: always succeeds.
-    unsafe { libc::getegid() }
+    unsafe {
+        (
+            libc::getauxval(libc::AT_EUID) as u32,
+            libc::getauxval(libc::AT_EGID) as u32,
+        )
+    }
 }
 
 /// The three capability sets of a thread as masks: bit n is capability n (capabilities(7)).

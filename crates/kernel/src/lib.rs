@@ -11,10 +11,12 @@
 pub mod arena;
 pub mod bpf;
 pub mod cred;
+pub mod entry;
 mod errno;
 pub mod event;
 pub mod exec;
 pub mod file;
+pub mod in_place;
 pub mod io;
 pub mod keyring;
 pub mod mount;

@@ -22,6 +22,7 @@ pub const MS_NOSYMFOLLOW: libc::c_ulong = 256;
 
 const OPEN_TREE_CLONE: u32 = 1;
 const MOVE_MOUNT_F_EMPTY_PATH: u32 = 0x4;
+const MOVE_MOUNT_T_SYMLINKS: u32 = 0x10;
 const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
 
 /// open_tree(2) with `OPEN_TREE_CLONE`: a detached copy of the mount at `path`, with everything mounted below it if `recursive`. An empty path
@@ -46,16 +47,61 @@ pub fn clone_tree(
     known(owned(open(flags)), || open(!0))
 }
 
+/// open_tree_attr(2) (kernel 6.15): [`clone_tree`] of a single mount and [`set_attributes`] on the copy in one call.
+///
+/// # Errors
+/// `ENOSYS` from older kernels: make the two calls then.
+pub fn clone_tree_with(dir: BorrowedFd<'_>, path: &CStr, what: Attributes) -> Result<OwnedFd> {
+    const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
+    let attr = what.to_kernel(None);
+    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC as u32 | libc::AT_EMPTY_PATH as u32;
+    let open = |flags: u32, size: usize| {
+        // SAFETY: path is NUL-terminated; attr is a live mount_attr of the size passed, or the flags are refused before it is looked at.
+        unsafe {
+            libc::syscall(
+                SYS_OPEN_TREE_ATTR,
+                dir.as_raw_fd(),
+                path.as_ptr(),
+                flags,
+                &attr,
+                size,
+            )
+        }
+    };
+    let size = size_of::<libc::mount_attr>();
+    known(owned(open(flags, size)), || open(!0, size))
+}
+
 /// move_mount(2): attaches the mount `from` (detached or not) on what `to` refers to. No path takes part.
 pub fn move_mount(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
-    let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
-    let empty = c"".as_ptr();
-    let attach = |flags: u32| {
-        let (from, to) = (from.as_raw_fd(), to.as_raw_fd());
-        // SAFETY: both paths are the empty C string.
-        unsafe { libc::syscall(libc::SYS_move_mount, from, empty, to, empty, flags) }
+    move_mount_to(from, to, c"")
+}
+
+/// move_mount(2): attaches the mount `from` on `name` in `dir`, which may be empty for `dir` itself. Links are followed.
+pub fn move_mount_to(from: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
+    let target = if name.is_empty() {
+        MOVE_MOUNT_T_EMPTY_PATH
+    } else {
+        MOVE_MOUNT_T_SYMLINKS
     };
-    known(check(attach(flags)), || attach(!0)).map(drop)
+    let attach = |flags: u32| {
+        let (from, dir) = (from.as_raw_fd(), dir.as_raw_fd());
+        // SAFETY: both paths are NUL-terminated.
+        unsafe {
+            libc::syscall(
+                libc::SYS_move_mount,
+                from,
+                c"".as_ptr(),
+                dir,
+                name.as_ptr(),
+                flags,
+            )
+        }
+    };
+    known(check(attach(MOVE_MOUNT_F_EMPTY_PATH | target)), || {
+        attach(!0)
+    })
+    .map(drop)
 }
 
 /// What mount_setattr(2) changes. All zero changes nothing.
@@ -69,6 +115,17 @@ pub struct Attributes {
     pub propagation: u64,
 }
 
+impl Attributes {
+    fn to_kernel(self, user_ns: Option<BorrowedFd<'_>>) -> libc::mount_attr {
+        libc::mount_attr {
+            attr_set: self.set,
+            attr_clr: self.clear,
+            propagation: self.propagation,
+            userns_fd: user_ns.map_or(0, |f| f.as_raw_fd() as u64),
+        }
+    }
+}
+
 /// mount_setattr(2) (kernel 5.12) on the mount that `fd` refers to, and on all below it if `recursive`. `user_ns` is for `MOUNT_ATTR_IDMAP`.
 pub fn set_attributes(
     fd: BorrowedFd<'_>,
@@ -76,12 +133,7 @@ pub fn set_attributes(
     what: Attributes,
     user_ns: Option<BorrowedFd<'_>>,
 ) -> Result<()> {
-    let attr = libc::mount_attr {
-        attr_set: what.set,
-        attr_clr: what.clear,
-        propagation: what.propagation,
-        userns_fd: user_ns.map_or(0, |f| f.as_raw_fd() as u64),
-    };
+    let attr = what.to_kernel(user_ns);
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is the empty C string; attr is a live mount_attr of the size passed.
     let result = check(unsafe {

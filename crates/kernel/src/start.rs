@@ -45,18 +45,6 @@ global_asm!(
     early = sym run_sealed,
 );
 
-/// In the place of the C library's function, which reads /proc/self/maps. The only one to ask is Rust's start, which wants to know where the
-/// stack ends, to say so if it should overflow; an answer would cost each command five system calls.
-///
-/// pthread_getattr_np(3): an error number is the result, the attributes stay untouched.
-#[unsafe(no_mangle)]
-extern "C" fn pthread_getattr_np(
-    _thread: libc::pthread_t,
-    _attributes: *mut libc::pthread_attr_t,
-) -> libc::c_int {
-    libc::ENOSYS
-}
-
 const AT_NULL: usize = 0;
 const AT_PHDR: usize = 3;
 const AT_PHNUM: usize = 5;
@@ -75,15 +63,15 @@ unsafe extern "C" fn run_sealed(stack: *const usize) {
         let argc = *stack;
         let argv = stack.add(1);
         let envp = argv.add(argc + 1);
-        let mut enters = false;
+        let (mut makes, mut joins) = (false, false);
         let mut i = 1;
         while i < argc {
             let word = *argv.add(i) as *const u8;
-            enters |=
-                begins(word, b"run\0") || begins(word, b"exec\0") || begins(word, b"create\0");
+            makes |= begins(word, b"run\0") || begins(word, b"create\0");
+            joins |= begins(word, b"exec\0");
             i += 1;
         }
-        if !enters {
+        if !makes && !joins {
             return;
         }
         let mut aux = envp;
@@ -105,15 +93,21 @@ unsafe extern "C" fn run_sealed(stack: *const usize) {
         }
         if is_copy {
             fetch_data(headers, header_count);
-            fetch(stack as usize - STACK, STACK);
+            let (deep, wide) = if makes { MAKING } else { JOINING };
+            fetch(stack as usize - deep, deep);
+            fetch(crate::arena::MEMORY.prepare(wide), wide);
         } else {
             execute_copy(argv, envp);
         }
     }
 }
 
-/// Bytes of stack that making a container takes.
-const STACK: usize = 48 * 1024;
+/// open_tree_attr(2): kernel 6.15.
+const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
+
+/// Bytes of stack and of the heap that making the default container, and executing something in it, have been seen to take.
+const MAKING: (usize, usize) = (26 * 1024, 68 * 1024);
+const JOINING: (usize, usize) = (16 * 1024, 36 * 1024);
 const PAGE: usize = 4096;
 
 /// Has the program's data made at once, which relocation is about to touch page by page. The part behind the file's, zeros, is left alone.
@@ -176,26 +170,26 @@ unsafe fn execute_copy(argv: *const usize, envp: *const usize) {
     let here = libc::AT_FDCWD as usize;
     let itself = libc::AT_EMPTY_PATH as usize;
     let clone = (libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC) as usize;
+    let attributes = (&raw const read_only) as usize;
+    let size = size_of_val(&read_only);
     // SAFETY: the pointers are to strings that end in a zero byte, to a structure of the stated size, and to the tables that the caller
     // vouches for. The descriptor is new, so closing it closes nothing of anybody else.
     unsafe {
-        let tree = call(libc::SYS_open_tree, [here, exe, clone, 0, 0]);
-        if tree < 0 {
-            return;
+        let mut tree = call(SYS_OPEN_TREE_ATTR, [here, exe, clone, attributes, size]);
+        let mut read_only = tree >= 0;
+        if !read_only {
+            tree = call(libc::SYS_open_tree, [here, exe, clone, 0, 0]);
+            if tree < 0 {
+                return;
+            }
+            let change = [tree as usize, empty, itself, attributes, size];
+            read_only = call(libc::SYS_mount_setattr, change) == 0;
         }
-        let tree = tree as usize;
-        let attributes = (&raw const read_only) as usize;
-        if call(
-            libc::SYS_mount_setattr,
-            [tree, empty, itself, attributes, size_of_val(&read_only)],
-        ) == 0
-        {
-            call(
-                libc::SYS_execveat,
-                [tree, empty, argv as usize, envp as usize, itself],
-            );
+        if read_only {
+            let program = [tree as usize, empty, argv as usize, envp as usize, itself];
+            call(libc::SYS_execveat, program);
         }
-        call(libc::SYS_close, [tree, 0, 0, 0, 0]);
+        call(libc::SYS_close, [tree as usize, 0, 0, 0, 0]);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::spawn::{self, Spawned};
 use crate::spec::Spec;
 use crate::state::{Record, StateDir};
 use crate::{notify, pidfile, spec, tolerate};
-use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY};
+use kernel::file::{self, CWD, O_RDONLY};
 use kernel::process::CLONE_NEWPID;
 use kernel::{Errno, io};
 use std::os::fd::{AsFd, OwnedFd};
@@ -210,6 +210,7 @@ pub fn create(options: &Options<'_>) -> Result<Created> {
     record.cgroup = plan.cgroup.record();
     record.mounts_on_host = plan.mounts_on_host;
     record.private_pids = plan.program.clone_flags & CLONE_NEWPID != 0;
+    record.exec = Some(Box::new(template));
     record.annotations = spec.annotations;
     record.hooks = spec
         .hooks
@@ -229,7 +230,7 @@ pub fn create(options: &Options<'_>) -> Result<Created> {
         keep_groups: None,
         warnings: Vec::new(),
     };
-    match making.make(options, &template, slots, &mut pid_file) {
+    match making.make(options, slots, &mut pid_file) {
         Ok(()) => Ok(making.finish()),
         Err(e) => Err(making.undo(e)),
     }
@@ -250,9 +251,16 @@ fn check_terminal(plan: &Plan, options: &Options<'_>) -> Result<()> {
 
 fn check_rootfs(plan: &Plan) -> Result<()> {
     let shown = plan.rootfs.to_string_lossy();
-    match file::openat(CWD, &plan.rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0) {
-        Ok(_) => Ok(()),
-        Err(errno) => {
+    let kind = file::lstatat(CWD, &plan.rootfs).map(|st| st.st_mode & libc::S_IFMT);
+    let problem = match kind {
+        Ok(libc::S_IFDIR) => None,
+        Ok(libc::S_IFLNK) => Some(Errno::ELOOP),
+        Ok(_) => Some(Errno::ENOTDIR),
+        Err(errno) => Some(errno),
+    };
+    match problem {
+        None => Ok(()),
+        Some(errno) => {
             let error =
                 Error::os(format!("invalid rootfs: open {shown}"), errno).field("/root/path");
             Err(if errno == Errno::ENOTDIR || errno == Errno::ELOOP {

@@ -4,7 +4,7 @@ use crate::console::{ConsoleTarget, send_fd};
 use crate::create::CGROUP_TIME;
 use crate::error::{During, Error, Kind, Result, from_cgroups};
 use crate::hooks::Hooks;
-use crate::lifecycle::{Container, Status};
+use crate::lifecycle::Container;
 use crate::making::raise_limit;
 use crate::plan::exec::{ExecPlan, Template};
 use crate::spawn::{self, Setup, Spawned};
@@ -45,7 +45,8 @@ pub struct Running {
     pub warnings: Vec<String>,
 }
 
-/// Runs a process in a container. `decide` makes the process of the container's own one and gives it back, together with the plan's options.
+/// Runs a process in a container that is held ([`Container::open_held`]): a delete waits until this process is in, and then kills it with the
+/// others. `wanted` makes the process of the container's own one and gives it back, together with the plan's options.
 ///
 /// # Errors
 /// [`Kind::WrongState`] unless the container runs; everything that can go wrong up to execve.
@@ -54,23 +55,15 @@ pub fn exec(
     wanted: impl FnOnce(&Template) -> Result<spec::Process>,
     options: &Options<'_>,
 ) -> Result<Running> {
-    // A delete waits until this process is in, and then kills it with the others.
-    container.hold()?;
-    match container.status()? {
-        Status::Running | Status::Created => {}
-        Status::Paused if options.ignore_paused => {}
-        Status::Paused => {
-            return Err(Error::new(
-                Kind::WrongState,
-                "cannot exec in a paused container (use --ignore-paused to override)",
-            ));
-        }
-        _ => {
-            return Err(Error::new(
-                Kind::WrongState,
-                "cannot exec in a stopped container",
-            ));
-        }
+    let init = container.pidfd().map_err(|e| match e.kind() {
+        Kind::WrongState => Error::new(e.kind(), "cannot exec in a stopped container"),
+        _ => e,
+    })?;
+    if !options.ignore_paused && container.is_paused()? {
+        return Err(Error::new(
+            Kind::WrongState,
+            "cannot exec in a paused container (use --ignore-paused to override)",
+        ));
     }
     let template = container.dir.load_template()?;
     let available = kernel::cred::capget().during(|| "capget".into())?.permitted;
@@ -105,7 +98,6 @@ pub fn exec(
         .pid_file
         .map(pidfile::PidFile::prepare)
         .transpose()?;
-    let init = container.pidfd()?;
     let mut slots = vec![Some(init)];
     if template.chrooted {
         slots.push(Some(root_of(container.record.pid)?));
@@ -148,11 +140,7 @@ fn start(
         other => other,
     };
     entered.map_err(from_cgroups)?;
-    let states = [
-        container.document("running").hook_parts(),
-        Default::default(),
-    ];
-    let hooks = Hooks::default();
+    let (hooks, states) = (Hooks::default(), Default::default());
     let mut setup = Setup {
         program: &plan.program,
         slots,

@@ -75,6 +75,31 @@ impl Container {
         Ok(Container { dir, record })
     }
 
+    /// Finds it and holds it: [`Container::open`] and [`Container::hold`], with one reading of the record.
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn open_held(root: &Path, id: &str) -> Result<Container> {
+        let dir = StateDir::open(root, id)?;
+        let record = Record {
+            id: id.to_owned(),
+            ..Record::default()
+        };
+        let mut container = Container { dir, record };
+        match container.hold() {
+            Err(e) if e.os_error() == Some(Errno::ENOENT) => {
+                Err(Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned()))
+            }
+            Err(e) => Err(e),
+            Ok(()) => Ok(container),
+        }
+    }
+
+    /// Whether its processes are frozen.
+    pub(crate) fn is_paused(&self) -> Result<bool> {
+        self.cgroup().frozen().map_err(from_cgroups)
+    }
+
     /// Waits for who makes it, reads the record as it is then, and keeps others from deleting it as long as `self` lives, or until the lock is given
     /// back.
     ///
@@ -107,7 +132,7 @@ impl Container {
         if !self.is_alive()? {
             return Ok(Status::Stopped);
         }
-        if self.cgroup().frozen().map_err(from_cgroups)? {
+        if self.is_paused()? {
             return Ok(Status::Paused);
         }
         Ok(if self.awaits_start() {
@@ -133,6 +158,13 @@ impl Container {
 
     /// The socket accepts a connection exactly while the process holds it, which is until execve or death. Nobody is woken by that.
     fn awaits_start(&self) -> bool {
+        // Of a container that has been started there is none, which is quicker to see.
+        if matches!(
+            kernel::file::lstatat(self.dir.fd(), START_SOCKET),
+            Err(Errno::ENOENT)
+        ) {
+            return false;
+        }
         let Ok(probe) = socket::unix(socket::SOCK_DGRAM) else {
             return false;
         };

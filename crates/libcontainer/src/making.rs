@@ -4,7 +4,6 @@ use crate::create::{CGROUP_TIME, Created, Options};
 use crate::error::{During, Error, Kind, Result, from_cgroups};
 use crate::hooks::Hooks;
 use crate::net_devices::{self, Moved};
-use crate::plan::exec::Template;
 use crate::plan::{self, HookPoint, Plan, SlotKind};
 use crate::spawn::{self, Setup, Spawned};
 use crate::spec::state_document::StateDocument;
@@ -39,7 +38,6 @@ impl Making {
     pub fn make(
         &mut self,
         options: &Options<'_>,
-        template: &Template,
         slots: Vec<Option<OwnedFd>>,
         pid_file: &mut Option<pidfile::PidFile>,
     ) -> Result<()> {
@@ -54,6 +52,7 @@ impl Making {
         }
         // Record before act: from here on the cgroup can be found and removed.
         self.dir.save_intent(&self.record)?;
+        self.record.exec = None;
         let cgroup = Cgroup::create(&self.plan.cgroup, Instant::now() + CGROUP_TIME)
             .map_err(from_cgroups)?;
         // One line tells enough, also where each of ten hierarchies says the same.
@@ -101,7 +100,7 @@ impl Making {
         drop(setup);
         self.process = Some(spawned?);
         self.serve(options)?;
-        self.complete(options, template, pid_file, starter.as_ref())
+        self.complete(options, pid_file, starter.as_ref())
     }
 
     fn state(&self, status: &str) -> StateDocument {
@@ -273,7 +272,6 @@ impl Making {
     fn complete(
         &mut self,
         options: &Options<'_>,
-        template: &Template,
         pid_file: &mut Option<pidfile::PidFile>,
         starter: Option<&OwnedFd>,
     ) -> Result<()> {
@@ -295,7 +293,6 @@ impl Making {
         self.record.boot_id = proc::boot_id()?;
         self.record.phase = Phase::Created;
         self.record.intel_rdt = self.keep_groups.take();
-        self.dir.save_template(template)?;
         self.dir.save(&self.record)?;
         if let Some(starter) = starter {
             socket::bind(starter.as_fd(), &self.dir.short_path(START_SOCKET))

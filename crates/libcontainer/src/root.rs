@@ -77,6 +77,7 @@ impl Root {
     ///
     /// # Errors
     /// `EINVAL` for a path without a last component that can be made: `/`, `..`.
+    #[inline(never)]
     pub fn parent<'p>(&self, path: &'p [u8]) -> Result<(OwnedFd, &'p [u8])> {
         let (dir, name) = split(path);
         if name.is_empty() || name == b"." || name == b".." {
@@ -88,6 +89,8 @@ impl Root {
     }
 
     /// Makes what is missing of `path`. A link that points nowhere is not replaced: what it points to is made, inside this root.
+    #[cold]
+    #[inline(never)]
     fn create(&self, path: &[u8], make: Make, links: &mut usize) -> Result<()> {
         let (dir, name) = split(path);
         if name.is_empty() || name == b"." || name == b".." {

@@ -6,7 +6,9 @@ use crate::hooks::Hooks;
 use crate::plan::{HookPoint, IdMaps, Program, Slot, SlotKind};
 use crate::sync::{self, Facts, Message};
 use crate::{idmap, proc, report};
+use kernel::Errno;
 use kernel::file::{self, CWD};
+use kernel::in_place::clone_in_place;
 use kernel::process::{self, Child, CloneArgs};
 use kernel::socket;
 use libcgroups::Entry;
@@ -115,12 +117,20 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
         flags: setup.program.clone_flags,
         cgroup,
     };
-    let child = process::clone(args, || child::run(given)).map_err(|errno| {
+    let made = match setup.program.stage_in_place() {
+        true => clone_in_place(cgroup, &|| child::run(given)),
+        false => Err(Errno::ENOSYS),
+    };
+    let made = match made {
+        Err(Errno::ENOSYS) => process::clone(args, || child::run(given)),
+        other => other,
+    };
+    let child = made.map_err(|errno| {
         let kinds = crate::plan::namespaces::names(setup.program.clone_flags);
         let error = Error::os(format!("clone3 with new namespaces ({kinds})"), errno);
         match errno {
-            kernel::Errno::EPERM => error.hint("an ordinary user needs a user namespace in /linux/namespaces, and the host must allow those"),
-            kernel::Errno::ENOSPC => error.hint("a limit in /proc/sys/user is reached"),
+            Errno::EPERM => error.hint("an ordinary user needs a user namespace in /linux/namespaces, and the host must allow those"),
+            Errno::ENOSPC => error.hint("a limit in /proc/sys/user is reached"),
             _ => error,
         }
     })?;

@@ -20,7 +20,6 @@ const VERSION: u32 = 1;
 const RECORD: &CStr = c"state.json";
 const NEW_RECORD: &CStr = c".state.json";
 const INTENT: &CStr = c"intent.json";
-const TEMPLATE: &CStr = c"exec.json";
 /// The socket on which a created container waits for its start.
 pub const START_SOCKET: &CStr = c"start.sock";
 /// A record is a few kilobytes and its annotations; more is damage.
@@ -79,6 +78,9 @@ pub struct Record {
     /// Those that run after the creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hooks: Option<Box<spec::Hooks>>,
+    /// What exec needs: in the first record only, which no other command of a running container reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exec: Option<Box<Template>>,
 }
 
 impl Record {
@@ -90,7 +92,7 @@ impl Record {
             bundle: bundle.to_string_lossy().into_owned(),
             rootfs: rootfs.to_string_lossy().into_owned(),
             created: crate::time::now_rfc3339(),
-            owner: kernel::cred::euid(),
+            owner: kernel::cred::initial_ids().0,
             ..Record::default()
         }
     }
@@ -251,11 +253,6 @@ impl StateDir {
             .during(|| format!("rename in {}", self.path.display()))
     }
 
-    /// Writes what exec will need.
-    pub fn save_template(&self, template: &Template) -> Result<()> {
-        self.write(TEMPLATE, O_TRUNC, &to_json(template))
-    }
-
     fn write(&self, name: &CStr, flag: i32, content: &[u8]) -> Result<()> {
         let what = || {
             format!(
@@ -308,8 +305,19 @@ impl StateDir {
     }
 
     /// Reads what exec needs.
+    ///
+    /// # Errors
+    /// A first record that is damaged.
     pub fn load_template(&self) -> Result<Template> {
-        self.read(TEMPLATE)
+        let exec = self.load_intent()?.exec;
+        exec.map(|template| *template).ok_or_else(|| {
+            let why = format!(
+                "{} says nothing for exec",
+                self.path.join("intent.json").display()
+            );
+            Error::new(Kind::Failed, why)
+                .hint("the record is damaged; delete --force removes the container")
+        })
     }
 
     fn read<T: serde::de::DeserializeOwned>(&self, name: &CStr) -> Result<T> {
@@ -345,7 +353,7 @@ impl StateDir {
 
     /// Removes the directory and all that is in it. What tells the most is the last to go.
     pub fn remove(self) -> Result<()> {
-        for name in [RECORD, TEMPLATE, INTENT] {
+        for name in [RECORD, INTENT] {
             self.remove_file(name)?;
         }
         match file::unlinkat(CWD, &c(&self.path)?, true) {
@@ -420,12 +428,13 @@ fn make_root(root: &Path) -> Result<()> {
 /// # Errors
 /// `EFBIG` beyond `limit` bytes.
 pub fn read_all(fd: BorrowedFd<'_>, limit: usize) -> kernel::Result<Vec<u8>> {
-    let mut bytes = vec![0; 8192];
+    let mut bytes = vec![0; 4096];
     let mut filled = 0;
     loop {
         match io::read(fd, &mut bytes[filled..])? {
             0 => {
                 bytes.truncate(filled);
+                bytes.shrink_to_fit();
                 return Ok(bytes);
             }
             n => filled += n,

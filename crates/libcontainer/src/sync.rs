@@ -89,6 +89,11 @@ impl<const N: usize> Text<N> {
         }
     }
 
+    /// Empties it.
+    pub fn clear(&mut self) {
+        self.len = 0;
+    }
+
     /// Appends as much as fits.
     pub fn push(&mut self, bytes: &[u8]) {
         let n = bytes.len().min(N - self.len);

@@ -33,6 +33,9 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    // Out of line, as all that has room for a whole path and is rarely called: the pages of its frame would be touched each time.
+    #[cold]
+    #[inline(never)]
     fn open(self, path: &CStr, flags: i32) -> Result<OwnedFd> {
         if path.is_empty() {
             return Err(Errno::ENOENT);

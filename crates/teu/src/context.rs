@@ -30,7 +30,7 @@ fn default_root() -> PathBuf {
 
 /// Root of the host keeps to /run whatever its environment says; root of a user namespace is an ordinary user, unless it logged in as root there.
 fn honours_runtime_dir() -> bool {
-    kernel::cred::euid() != 0
+    kernel::cred::initial_ids().0 != 0
         || in_user_namespace() && std::env::var_os("USER").is_none_or(|user| user != "root")
 }
 
@@ -45,7 +45,7 @@ fn in_user_namespace() -> bool {
 pub fn rootless(global: &Global) -> bool {
     global
         .rootless
-        .unwrap_or_else(|| kernel::cred::euid() != 0 || in_user_namespace())
+        .unwrap_or_else(|| kernel::cred::initial_ids().0 != 0 || in_user_namespace())
 }
 
 /// Who makes cgroups.

@@ -77,7 +77,7 @@ impl Log {
     /// The same while a program runs on the same standard error: only where somebody looks at a terminal, or into the log, so that a program's output stays its own.
     pub fn write_warnings_aside(&mut self) {
         use std::io::IsTerminal;
-        if self.file.is_some() || std::io::stderr().is_terminal() {
+        if !self.warnings.is_empty() && (self.file.is_some() || std::io::stderr().is_terminal()) {
             self.write_warnings();
         }
         self.warnings.clear();

@@ -1,5 +1,6 @@
 //! The `teu` command: arguments, one library call, output, exit code.
 
+#![cfg_attr(not(test), no_main)]
 #![cfg_attr(
     test,
     allow(clippy::disallowed_methods, reason = "tests make files of their own")
@@ -10,10 +11,14 @@ mod context;
 mod log;
 
 use liboci_cli::{Command, Invocation, Stop};
+use std::ffi::OsString;
 use std::io::Write;
 
 #[global_allocator]
-static MEMORY: kernel::arena::Arena = kernel::arena::Arena::new();
+static MEMORY: kernel::arena::Global = kernel::arena::Global;
+
+#[cfg(not(test))]
+kernel::entry!(start);
 
 /// Ends of a command.
 pub enum Outcome {
@@ -23,12 +28,12 @@ pub enum Outcome {
     Failed(libcontainer::Error),
 }
 
-fn main() {
-    let invocation = match liboci_cli::parse(std::env::args_os()) {
-        Ok(invocation) => invocation,
-        Err(stop) => std::process::exit(stopped(stop)),
+#[cfg_attr(test, allow(dead_code, reason = "tests have a main of their own"))]
+fn start(arguments: Vec<OsString>) -> i32 {
+    let code = match liboci_cli::parse(arguments) {
+        Ok(invocation) => run(&invocation),
+        Err(stop) => stopped(stop),
     };
-    let code = run(&invocation);
     let _ = std::io::stdout().flush();
     // The end of a process tidies up; doing it by hand before would only take longer.
     kernel::process::exit(code)

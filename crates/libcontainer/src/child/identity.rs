@@ -124,6 +124,7 @@ impl Child<'_> {
 }
 
 /// A working directory outside the root is one that some leaked descriptor led to (CVE-2024-21626).
+#[inline(never)]
 fn inside() -> Done {
     let mut buf = [0; crate::root::PATH_MAX];
     match file::getcwd(&mut buf) {
@@ -138,6 +139,7 @@ fn inside() -> Done {
 }
 
 /// Reads a file line by line until `visit` has seen enough. Lines too long for the buffer are passed over.
+#[inline(never)]
 fn each_line(fd: BorrowedFd<'_>, mut visit: impl FnMut(&[u8]) -> bool) {
     let mut buf = [0u8; 4096];
     let mut filled = 0;

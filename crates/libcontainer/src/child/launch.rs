@@ -2,7 +2,7 @@
 
 use super::{Child, Done};
 use crate::plan::HookPoint;
-use crate::sync::{self, Calling, Fault, Message, Text};
+use crate::sync::{self, Calling, Fault, Message};
 use kernel::file::{self, CWD};
 use kernel::process::{self, SignalSet};
 use kernel::{Errno, exec, io};
@@ -45,7 +45,7 @@ impl Child<'_> {
             process.path.to_bytes()
         };
         for dir in directories.split(|b| *b == b':') {
-            self.program = Text::new();
+            self.program.clear();
             if !name.contains(&b'/') {
                 self.program.push(if dir.is_empty() { b"." } else { dir });
                 self.program.push(b"/");
@@ -71,6 +71,10 @@ impl Child<'_> {
     pub(super) fn ready(&mut self) -> Done {
         process::set_parent_death_signal(0).calling("prctl PR_SET_PDEATHSIG")?;
         self.parent_death_cleared = true;
+        // `run` starts it at once, and what closes the rest comes right behind.
+        if self.given.starter.is_none() && self.given.hooks.is_empty() {
+            return sync::ready(self.given.sync).calling("sendmsg");
+        }
         // While it waits, the process holds nothing of the host,
         // but what its own hooks still write to.
         let hooks = self.given.hooks;

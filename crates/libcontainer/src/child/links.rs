@@ -10,6 +10,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 impl Child<'_> {
     /// Makes the link again that `link` is a copy of. One that is there and says the same will do.
+    #[cold]
+    #[inline(never)]
     pub(super) fn copy_link(&self, link: BorrowedFd<'_>, path: &CStr) -> Done {
         let (mut new, mut old) = ([0u8; PATH_MAX], [0u8; PATH_MAX]);
         let mut target = Text::<PATH_MAX>::new();

@@ -12,6 +12,7 @@ mod links;
 mod mounts;
 mod namespaces;
 mod procfs;
+mod protect;
 mod rootfs;
 
 use crate::hooks::{self, Hooks};
@@ -101,10 +102,8 @@ struct Child<'a> {
     directory: Option<(&'a [u8], OwnedFd)>,
     /// The procfs and the sysfs that this walk has mounted, and where: for the paths inside that are to be hidden.
     pinned: [Option<(&'a CStr, OwnedFd)>; 2],
-    /// The first empty directory that hides another: the next ones are copies of it.
-    mask: Option<OwnedFd>,
-    /// The host's /dev/null.
-    null: Option<OwnedFd>,
+    /// What hides other files.
+    covers: protect::Covers,
     /// The working directory could not be entered as root: try again as the user.
     chdir_again: bool,
     home: Text<512>,
@@ -130,8 +129,7 @@ pub fn run(given: Inheritance<'_>) -> ! {
         root: None,
         directory: None,
         pinned: [None, None],
-        mask: None,
-        null: None,
+        covers: protect::Covers::default(),
         chdir_again: false,
         home: Text::new(),
         program: Text::new(),
@@ -194,7 +192,7 @@ impl<'a> Child<'a> {
             Op::Console { mount } => self.console(*mount),
             Op::RunHooks(point) => self.run_hooks(*point),
             Op::Mask { path } => self.mask(path),
-            Op::ReadOnly { path } => self.read_only(path),
+            Op::ReadOnly { path, alone } => self.read_only(path, *alone),
             Op::ReadOnlyRoot => self.read_only_root(),
             Op::PivotRoot { old_is_shared } => self.pivot_root(*old_is_shared),
             Op::MoveRoot => self.move_root(),
@@ -248,8 +246,7 @@ impl<'a> Child<'a> {
             self.root.take(),
             self.directory.take(),
             std::mem::take(&mut self.pinned),
-            self.mask.take(),
-            self.null.take(),
+            std::mem::take(&mut self.covers),
         ));
         let preserved = 3 + self.given.program.process.preserve_fds as i32;
         let mut numbers = [0; 4];
@@ -293,6 +290,7 @@ impl<'a> Child<'a> {
         }
     }
 
+    #[inline(never)]
     fn run_hooks(&mut self, point: HookPoint) -> Done {
         let (before, after) =
             &self.given.hook_states[usize::from(point == HookPoint::StartContainer)];

@@ -9,7 +9,6 @@ use crate::plan::options;
 use crate::plan::{Bind, Mount, Remount, Then};
 use crate::root::Make;
 use crate::sync::{self, Calling, Fault, Message, Text};
-use crate::walk;
 use kernel::Errno;
 use kernel::file::{self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH};
 use kernel::mount::{self as m, Attributes};
@@ -18,18 +17,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 const S_IFMT: u32 = 0o170_000;
 const S_IFDIR: u32 = 0o040_000;
-const S_IFCHR: u32 = 0o020_000;
 const S_IFLNK: u32 = 0o120_000;
 const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 const SYSFS_MAGIC: i64 = 0x6265_6572;
 
 fn file_type(fd: BorrowedFd<'_>) -> Result<u32, Fault> {
     Ok(file::fstat(fd).calling("fstat")?.st_mode & S_IFMT)
-}
-
-/// Whether an open file is a directory.
-fn is_directory(fd: BorrowedFd<'_>) -> Result<bool, Fault> {
-    Ok(file_type(fd)? == S_IFDIR)
 }
 
 /// Propagation and recursive attributes of an attached mount.
@@ -139,21 +132,6 @@ impl<'a> Child<'a> {
         }
         *place = Some((&mount.target, fd));
         Ok(())
-    }
-
-    /// Opens a path that is to be hidden or made read-only.
-    fn open_protected(&self, path: &CStr) -> Result<OwnedFd, Fault> {
-        for (place, fd) in self.pinned.iter().flatten() {
-            let below = path.to_bytes_with_nul().strip_prefix(place.to_bytes());
-            let Some([b'/', inside @ ..]) = below else {
-                continue;
-            };
-            let inside =
-                CStr::from_bytes_with_nul(inside).map_err(|_| Fault::new("open", Errno::EINVAL))?;
-            let resolve = file::RESOLVE_IN_ROOT | file::RESOLVE_NO_MAGICLINKS;
-            return walk::open(fd.as_fd(), inside, O_PATH, resolve).calling("open");
-        }
-        self.root()?.open(path, O_PATH).calling("open")
     }
 
     /// A directory in a filesystem that this walk has mounted, empty, a moment ago: nobody can have put anything there.
@@ -315,89 +293,6 @@ impl<'a> Child<'a> {
             .brief()?;
         attributes::set(fd.as_fd(), false, change)
     }
-
-    /// Makes a path read-only by mounting it on itself. What is not there needs no protection.
-    pub(super) fn read_only(&mut self, path: &CStr) -> Done {
-        let fd = match self.open_protected(path) {
-            Err(fault) if matches!(fault.errno, Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
-            other => other.brief()?,
-        };
-        let tree = m::clone_tree(fd.as_fd(), c"", true, false)
-            .calling("open_tree")
-            .brief()?;
-        let change = Attributes {
-            set: m::MOUNT_ATTR_RDONLY,
-            ..Attributes::default()
-        };
-        match m::set_attributes(tree.as_fd(), false, change, None) {
-            Err(Errno::ENOSYS) => {
-                m::move_mount(tree.as_fd(), fd.as_fd()).calling("move_mount")?;
-                attributes::set(tree.as_fd(), false, change)
-            }
-            other => {
-                other.calling("mount_setattr")?;
-                m::move_mount(tree.as_fd(), fd.as_fd()).calling("move_mount")
-            }
-        }
-    }
-
-    /// Hides a path: a file behind the host's /dev/null, a directory behind an empty read-only filesystem.
-    pub(super) fn mask(&mut self, path: &CStr) -> Done {
-        let fd = match self.open_protected(path) {
-            Err(fault) if matches!(fault.errno, Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
-            other => other.brief()?,
-        };
-        if is_directory(fd.as_fd())? {
-            return self.mask_directory(path, fd.as_fd());
-        }
-        let null = self.host_null()?;
-        let tree = m::clone_tree(null, c"", false, false)
-            .calling("open_tree /dev/null")
-            .brief()?;
-        m::move_mount(tree.as_fd(), fd.as_fd()).calling("move_mount")
-    }
-
-    fn mask_directory(&mut self, path: &CStr, target: BorrowedFd<'_>) -> Done {
-        if let Some(mask) = &self.mask {
-            let tree = m::clone_tree(mask.as_fd(), c"", false, false)
-                .calling("open_tree")
-                .brief()?;
-            return m::move_mount(tree.as_fd(), target).calling("move_mount");
-        }
-        file::fchdir(target).calling("fchdir")?;
-        m::mount_here(
-            Some(c"tmpfs"),
-            Some(c"tmpfs"),
-            m::MS_RDONLY,
-            Some(c"nr_blocks=1,nr_inodes=1"),
-        )
-        .calling("mount tmpfs")?;
-        self.mask = Some(self.open_protected(path)?);
-        Ok(())
-    }
-
-    /// The host's /dev/null, opened before anything of the container could stand in its place, and what it says it is (CVE-2025-31133).
-    fn host_null(&mut self) -> Result<BorrowedFd<'_>, Fault> {
-        let null = match self.null.take() {
-            Some(null) => null,
-            None => open_null()?,
-        };
-        let null = &*self.null.insert(null);
-        Ok(null.as_fd())
-    }
-}
-
-fn open_null() -> Result<OwnedFd, Fault> {
-    let null = file::openat(CWD, c"/dev/null", O_PATH, 0).calling("open /dev/null")?;
-    let st = file::fstat(null.as_fd()).calling("fstat /dev/null")?;
-    if st.st_mode & S_IFMT != S_IFCHR || st.st_rdev != file::device(1, 3) {
-        return Err(Fault::about(
-            "open /dev/null",
-            Errno::ENODEV,
-            b"the host's /dev/null is not the null device",
-        ));
-    }
-    Ok(null)
 }
 
 /// Sets attributes on a copy that is not attached yet. A user namespace may add restrictions but not lift those that the host has set; they stay, unless

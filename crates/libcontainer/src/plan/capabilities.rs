@@ -112,6 +112,10 @@ pub fn clip(masks: &mut Masks, available: u64, warnings: &mut Vec<String>) {
 
 /// The names in a mask.
 pub fn names(mask: u64) -> Vec<String> {
+    // Most often there is nothing to name, and the crate's set of all is made anew each time.
+    if mask == 0 {
+        return Vec::new();
+    }
     caps::all()
         .into_iter()
         .filter(|c| mask & c.bitmask() != 0)

@@ -24,7 +24,7 @@ impl Host {
     /// # Errors
     /// A host without cgroups where they are expected.
     pub fn probe() -> Result<Host> {
-        let (euid, egid) = (kernel::cred::euid(), kernel::cred::egid());
+        let (euid, egid) = kernel::cred::initial_ids();
         let cgroups = Layout::detect().map_err(|e| Error::new(Kind::Failed, e.to_string()))?;
         let capabilities = kernel::cred::capget().during(|| "capget".into())?.permitted;
         Ok(Host {

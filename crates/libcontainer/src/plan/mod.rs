@@ -68,6 +68,20 @@ pub struct Program {
     pub clone_flags: i32,
 }
 
+impl Program {
+    /// Whether the stage may run in the memory of its parent, which waits meanwhile: it asks the parent for nothing, and changes nothing that processes
+    /// with one memory have in common (time_namespaces(7) and proc_pid_oom_score_adj(5) do).
+    pub fn stage_in_place(&self) -> bool {
+        !self.stage.is_empty()
+            && self.clone_flags == 0
+            && self.stage.iter().all(|step| match step.op {
+                Op::JoinProcess { kinds, .. } => kinds & kernel::process::CLONE_NEWTIME == 0,
+                Op::JoinCgroup | Op::BecomeRoot | Op::Spawn { .. } => true,
+                _ => false,
+            })
+    }
+}
+
 /// A network device of the host that becomes the container's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetDevice {

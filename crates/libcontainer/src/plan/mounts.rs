@@ -11,7 +11,7 @@ use kernel::mount::{self as m, Attributes};
 use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWUSER};
 use std::collections::BTreeSet;
 use std::ffi::CString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What the entries become.
 #[derive(Debug, Default)]
@@ -356,17 +356,21 @@ pub fn plain_bind(
 
 /// The path without `.`, `..`, and repeated slashes, absolute: what it means when no link is in the way.
 pub fn clean(path: &str) -> String {
-    let mut out = PathBuf::from("/");
-    for part in Path::new(path).components() {
+    let mut out = String::with_capacity(path.len() + 1);
+    for part in path.split('/') {
         match part {
-            std::path::Component::Normal(name) => out.push(name),
-            std::path::Component::ParentDir => {
-                out.pop();
+            "" | "." => {}
+            ".." => out.truncate(out.rfind('/').unwrap_or(0)),
+            name => {
+                out.push('/');
+                out.push_str(name);
             }
-            _ => {}
         }
     }
-    out.to_string_lossy().into_owned()
+    if out.is_empty() {
+        out.push('/');
+    }
+    out
 }
 
 /// Nothing may cover /proc, through which labels and kernel parameters are set, except procfs itself and a few files.

@@ -214,7 +214,11 @@ pub enum Op {
     /// Hides a path.
     Mask { path: CString },
     /// Makes a path read-only.
-    ReadOnly { path: CString },
+    ReadOnly {
+        path: CString,
+        /// The configuration mounts nothing below it.
+        alone: bool,
+    },
     /// Makes the root filesystem read-only.
     ReadOnlyRoot,
     /// Makes the root filesystem the root, and lets go of the old one.
@@ -357,7 +361,7 @@ impl fmt::Display for Op {
             Op::Console { .. } => f.write_str("make the terminal"),
             Op::RunHooks(point) => write!(f, "run {} hooks", point.name()),
             Op::Mask { path } => write!(f, "mask {}", Shown(path)),
-            Op::ReadOnly { path } => write!(f, "make {} read-only", Shown(path)),
+            Op::ReadOnly { path, .. } => write!(f, "make {} read-only", Shown(path)),
             Op::ReadOnlyRoot => f.write_str("make the root filesystem read-only"),
             Op::PivotRoot { .. } => f.write_str("pivot_root"),
             Op::MoveRoot => f.write_str("move the root filesystem to /"),

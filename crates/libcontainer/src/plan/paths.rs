@@ -2,13 +2,13 @@
 
 use super::{Op, Step, c_string, step};
 use crate::error::{Error, Result};
-use crate::spec::Linux;
+use crate::spec::{Linux, Mount};
 
 /// A step for each path. A path given twice counts once.
 ///
 /// # Errors
 /// A path that is not absolute, or the root directory.
-pub fn restricted_paths(linux: &Linux) -> Result<Vec<Step>> {
+pub fn restricted_paths(linux: &Linux, mounts: &[Mount]) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     let lists = [
         ("readonlyPaths", &linux.readonly_paths),
@@ -32,14 +32,32 @@ pub fn restricted_paths(linux: &Linux) -> Result<Vec<Step>> {
             if !seen.insert(path) {
                 continue;
             }
+            let text = path;
             let path = c_string(path, field)?;
             let op = if name == "maskedPaths" {
                 Op::Mask { path }
             } else {
-                Op::ReadOnly { path }
+                let alone = !mounts.iter().any(|m| may_lie_below(&m.destination, text));
+                Op::ReadOnly { path, alone }
             };
             steps.push(step(op, field()));
         }
     }
     Ok(steps)
+}
+
+/// Whether a mount may lie below a path. A text with turns in it may.
+fn may_lie_below(destination: &str, path: &str) -> bool {
+    let turns = |text: &str| {
+        let mut slash = false;
+        text.bytes().any(|b| {
+            let turn = slash && (b == b'/' || b == b'.');
+            slash = b == b'/';
+            turn
+        })
+    };
+    destination.starts_with(path)
+        || turns(destination)
+        || turns(path)
+        || !destination.starts_with('/')
 }

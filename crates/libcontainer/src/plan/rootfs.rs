@@ -100,7 +100,7 @@ impl Parts<'_> {
             steps.push(step(Op::MakeCwd, "/process/cwd"));
         }
         steps.extend(sysctl::sysctls(self.linux, self.ns)?);
-        steps.extend(paths::restricted_paths(self.linux)?);
+        steps.extend(paths::restricted_paths(self.linux, &self.spec.mounts)?);
         steps.extend(mounts.last);
         if self.spec.root.as_ref().is_some_and(|r| r.readonly) {
             steps.push(step(Op::ReadOnlyRoot, "/root/readonly"));

@@ -1,10 +1,10 @@
 //! `exec`: one more process in a running container.
 
-use super::container;
 use crate::context;
 use crate::log::{Log, usage};
 use libcontainer::console::ConsoleTarget;
 use libcontainer::exec::{self, Options};
+use libcontainer::lifecycle::Container;
 use libcontainer::plan::exec::Template;
 use libcontainer::{Kind, Result, foreground, spec};
 use liboci_cli::{Exec, Global};
@@ -14,7 +14,7 @@ use liboci_cli::{Exec, Global};
 pub fn run(global: &Global, command: &Exec, log: &mut Log) -> Result<i32> {
     // Nobody in the container may look into this process, which is about to go there (CVE-2016-9962).
     let _ = kernel::process::set_dumpable(false);
-    let mut container = container(global, &command.id)?;
+    let mut container = Container::open_held(&context::state_root(global)?, &command.id)?;
     if command.console_socket.is_some() && !command.detach {
         return Err(usage(
             "cannot use console socket if teu will not detach or allocate tty",

@@ -14,9 +14,7 @@ pub fn run(command: &Spec) -> Result<i32> {
         .file
         .clone()
         .unwrap_or_else(|| command.bundle.join("config.json"));
-    let rootless = command
-        .rootless
-        .then(|| (kernel::cred::euid(), kernel::cred::egid()));
+    let rootless = command.rootless.then(kernel::cred::initial_ids);
     let v2 = libcgroups::Layout::detect().is_ok_and(|l| l.is_v2());
     let text = spec::render(&spec::default_spec(rootless, v2)).map_err(|e| usage(e.to_string()))?;
     let what = || format!("write {}", path.display());
