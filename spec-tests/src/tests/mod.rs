@@ -142,7 +142,7 @@ const DESCRIPTORS: &str = "CVE-2024-21626, CVE-2016-9962: no descriptor of the h
 const SYSCTL: &str = "CVE-2022-0811: only parameters of the container's own namespaces";
 
 /// Tests of other subjects that are security tests, too.
-const GUARDS: [(&str, &str); 27] = [
+const GUARDS: [(&str, &str); 28] = [
     ("user/additional-gids", GROUPS),
     ("user/no-inherited-groups", GROUPS),
     ("capabilities/user-without-ambient", AMBIENT),
@@ -155,6 +155,7 @@ const GUARDS: [(&str, &str); 27] = [
     ("descriptors/caller-not-passed", DESCRIPTORS),
     ("descriptors/caller-not-in-created", DESCRIPTORS),
     ("descriptors/no-host-folders-in-created", DESCRIPTORS),
+    ("descriptors/preserve-fds-own-numbers", DESCRIPTORS),
     ("exec/descriptors", DESCRIPTORS),
     ("sysctl/refused-not-namespaced", SYSCTL),
     ("sysctl/refused-traversal", SYSCTL),
