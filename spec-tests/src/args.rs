@@ -18,6 +18,7 @@ Runs the conformance tests whose name contains one of the filters.
   --filter TEXT      the same as a bare filter
   --jobs N           tests at a time (default: the number of CPUs)
   --full             races at full length: 500 runs and 20,000 swaps each
+  --patience N       wait N times as long as usual before something counts as hung: for slow machines
   --systemd-cgroup   pass --systemd-cgroup and systemd cgroup paths
   --list             print the tests and what each stands for
   --tap FILE         write a TAP 13 report
@@ -42,6 +43,8 @@ pub struct Options {
     pub jobs: usize,
     /// `--full`.
     pub full: bool,
+    /// `--patience`: how many times the usual limits; 0 is 1.
+    pub patience: u32,
     /// `--systemd-cgroup`.
     pub systemd: bool,
     /// `--list`.
@@ -102,6 +105,11 @@ pub fn parse(args: Vec<String>) -> Result<Options, String> {
                     .map_err(|_| "--jobs needs a number".to_string())?
             }
             "--full" => options.full = true,
+            "--patience" => {
+                options.patience = value()?
+                    .parse()
+                    .map_err(|_| "--patience needs a number".to_string())?
+            }
             "--systemd-cgroup" => options.systemd = true,
             "--list" => options.list = true,
             "--compare" => options.compare = true,

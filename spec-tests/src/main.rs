@@ -8,6 +8,7 @@ mod context;
 mod host;
 mod inside;
 mod leaks;
+mod patience;
 mod reaper;
 mod report;
 mod runtime;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(options: &Options) -> io::Result<bool> {
+    patience::set(options.patience);
     if let Some((view, command)) = &options.view {
         return Err(run_in_view(view, command));
     }
