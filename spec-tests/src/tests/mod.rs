@@ -49,6 +49,7 @@ mod seccomp_notify;
 mod security;
 mod security_attack;
 mod security_audit;
+mod security_caller;
 mod security_process;
 mod security_race;
 mod selinux;
@@ -65,7 +66,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 58] = [
+    let subjects: [fn(&mut Table); 59] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -121,6 +122,7 @@ pub fn all() -> Table {
         security_process::add,
         security_attack::add,
         security_audit::add,
+        security_caller::add,
         hostile::add,
         security_race::add,
         reliability::add,
