@@ -105,6 +105,16 @@ impl Runtime {
         }
         Ok(runtime)
     }
+
+    /// What the runtime says of itself, without its name.
+    pub fn version(&self) -> String {
+        let output = Command::new(&self.path).arg("--version").output();
+        let text = output
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+            .unwrap_or_default();
+        let first = text.lines().next().unwrap_or_default();
+        first.rsplit(' ').next().unwrap_or_default().to_string()
+    }
 }
 
 /// An absolute path for `name`, by the rules of the shell.

@@ -1,7 +1,6 @@
 //! The conformance matrix: requirement by requirement, runtime beside runtime.
 
 use super::Report;
-use crate::runtime::Runtime;
 use crate::schedule::Verdict;
 use std::fmt::Write;
 
@@ -56,18 +55,6 @@ In brackets stands why a test is right although runtimes at hand fail it. A test
 what it needs: the version 2 view of a machine with version 1 controllers has no controllers at all.
 ";
 
-/// What the runtime says of itself, without its name.
-fn version(runtime: &Runtime) -> String {
-    let output = std::process::Command::new(&runtime.path)
-        .arg("--version")
-        .output();
-    let text = output
-        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-        .unwrap_or_default();
-    let first = text.lines().next().unwrap_or_default();
-    first.rsplit(' ').next().unwrap_or_default().to_string()
-}
-
 /// For docs: every requirement, grouped, with a table of sums first.
 pub fn markdown(report: &Report<'_>) -> String {
     let mut out = String::from(
@@ -82,7 +69,7 @@ pub fn markdown(report: &Report<'_>) -> String {
             out,
             "| {} | {} | {} | {passed} | {failed} | {skipped} |",
             runtime.name,
-            version(runtime),
+            runtime.version(),
             runtime.view.name()
         );
     }
