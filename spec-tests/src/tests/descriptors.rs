@@ -230,6 +230,20 @@ fn preserve(t: &mut Table) {
     )
     .newer("runc 1.2");
     t.add(
+        "preserve-fds-no-way-out",
+        "CVE-2024-21626: not even a folder of the host that the caller hands over becomes the working folder",
+        |c| {
+            c.args(&["inspect"]);
+            for cwd in ["/proc/self/fd/3", "/proc/self/fd/3/.."] {
+                c.config["process"]["cwd"] = serde_json::json!(cwd);
+                c.launched_run(&["--open", "/etc"], &["--preserve-fds", "1"])?
+                    .failure()?;
+            }
+            Ok(())
+        },
+    )
+    .newer("runc 1.1.12");
+    t.add(
         "preserve-fds-create",
         "engines: create --preserve-fds passes them to the program that start runs",
         |c| {

@@ -144,7 +144,7 @@ const DESCRIPTORS: &str = "CVE-2024-21626, CVE-2016-9962: no descriptor of the h
 const SYSCTL: &str = "CVE-2022-0811: only parameters of the container's own namespaces";
 
 /// Tests of other subjects that are security tests, too.
-const GUARDS: [(&str, &str); 28] = [
+const GUARDS: [(&str, &str); 29] = [
     ("user/additional-gids", GROUPS),
     ("user/no-inherited-groups", GROUPS),
     ("capabilities/user-without-ambient", AMBIENT),
@@ -158,6 +158,7 @@ const GUARDS: [(&str, &str); 28] = [
     ("descriptors/caller-not-in-created", DESCRIPTORS),
     ("descriptors/no-host-folders-in-created", DESCRIPTORS),
     ("descriptors/preserve-fds-own-numbers", DESCRIPTORS),
+    ("descriptors/preserve-fds-no-way-out", DESCRIPTORS),
     ("exec/descriptors", DESCRIPTORS),
     ("sysctl/refused-not-namespaced", SYSCTL),
     ("sysctl/refused-traversal", SYSCTL),
