@@ -51,8 +51,18 @@ impl Log {
             file: global.log.as_ref().map(open).transpose()?,
             json: global.log_format == LogFormat::Json,
             level: global.log_level(),
-            warnings: Vec::new(),
+            ..Log::without_file()
         })
+    }
+
+    /// For whoever reads standard error.
+    pub fn without_file() -> Log {
+        Log {
+            file: None,
+            json: false,
+            level: LogLevel::Warning,
+            warnings: Vec::new(),
+        }
     }
 
     /// Keeps warnings for the end.

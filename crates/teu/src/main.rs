@@ -12,7 +12,6 @@ mod log;
 use liboci_cli::{Command, Invocation, Stop};
 use std::io::Write;
 use std::panic::PanicHookInfo;
-use std::sync::OnceLock;
 
 #[global_allocator]
 static MEMORY: kernel::arena::Arena = kernel::arena::Arena::new();
@@ -25,16 +24,13 @@ pub enum Outcome {
     Failed(libcontainer::Error),
 }
 
-/// What was typed, for the last words of a panic.
-static INVOCATION: OnceLock<Invocation> = OnceLock::new();
-
 fn main() {
     let invocation = match liboci_cli::parse(std::env::args_os()) {
         Ok(invocation) => invocation,
         Err(stop) => std::process::exit(stopped(stop)),
     };
-    let invocation = INVOCATION.get_or_init(|| invocation);
-    std::panic::set_hook(Box::new(panicked));
+    let invocation: &'static Invocation = Box::leak(Box::new(invocation));
+    std::panic::set_hook(Box::new(|info| panicked(invocation, info)));
     let code = run(invocation);
     let _ = std::io::stdout().flush();
     // The end of a process tidies up; doing it by hand before would only take longer.
@@ -43,13 +39,14 @@ fn main() {
 
 /// A panic is a bug, and the caller hears of it as of any other failure: a record in the log, and the exit code. A process on its way into a container has no log:
 /// its paths may mean something else there.
-fn panicked(info: &PanicHookInfo<'_>) {
-    let invocation = INVOCATION.get().filter(|_| !kernel::process::is_cloned());
-    match invocation.and_then(|i| log::Log::new(&i.global).ok()) {
-        Some(mut log) => log.write_error(&log::usage(format!("bug: {info}"))),
-        None => log::say(&format!("bug: {info}\n")),
-    }
-    kernel::process::exit(invocation.map_or(1, failure))
+fn panicked(invocation: &Invocation, info: &PanicHookInfo<'_>) {
+    let log = match kernel::process::is_cloned() {
+        true => None,
+        false => log::Log::new(&invocation.global).ok(),
+    };
+    log.unwrap_or_else(log::Log::without_file)
+        .write_error(&log::usage(info.to_string()));
+    kernel::process::exit(failure(invocation))
 }
 
 /// The exit code of a command that failed. Callers of exec tell by it that it was not the process that failed.
@@ -157,10 +154,7 @@ mod tests {
             });
         let invocation =
             liboci_cli::parse(words.into_iter().chain(more)).unwrap_or_else(|_| unreachable!());
-        INVOCATION
-            .set(invocation)
-            .unwrap_or_else(|_| unreachable!());
-        std::panic::set_hook(Box::new(panicked));
+        std::panic::set_hook(Box::new(move |info| panicked(&invocation, info)));
         panic!("on purpose");
     }
 }

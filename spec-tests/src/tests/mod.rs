@@ -144,11 +144,12 @@ const DESCRIPTORS: &str = "CVE-2024-21626, CVE-2016-9962: no descriptor of the h
 const SYSCTL: &str = "CVE-2022-0811: only parameters of the container's own namespaces";
 
 /// Tests of other subjects that are security tests, too.
-const GUARDS: [(&str, &str); 29] = [
+const GUARDS: [(&str, &str); 30] = [
     ("user/additional-gids", GROUPS),
     ("user/no-inherited-groups", GROUPS),
     ("capabilities/user-without-ambient", AMBIENT),
     ("capabilities/ambient", AMBIENT),
+    ("capabilities/ambient-of-the-caller", AMBIENT),
     ("capabilities/five-sets", INHERITABLE),
     ("capabilities/exec-cap-not-inheritable", INHERITABLE),
     ("capabilities/absent", INHERITABLE),

@@ -133,6 +133,11 @@ fn devices(t: &mut Table) {
                         inside.mount("/proc/sys/kernel/core_pattern").is_none(),
                         "core_pattern is mounted over"
                     );
+                    let places = ["/dev/console".to_string(), sentinel.path() + "/file"];
+                    check!(
+                        places.iter().any(|place| inside.mount(place).is_some()),
+                        "the terminal is mounted nowhere in the container"
+                    );
                     let line = terminal.await_json("errno")?;
                     check_eq!(line["errno"], 30, "errno of opening core_pattern");
                     c.await_status("stopped")?;
