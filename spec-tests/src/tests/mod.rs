@@ -21,6 +21,7 @@ mod foreground;
 mod hook_order;
 mod hooks;
 mod hostile;
+mod hostile_documents;
 mod identity;
 mod idmap;
 mod kill_delete;
@@ -28,12 +29,14 @@ mod lifecycle;
 mod limits;
 mod log;
 mod mount_effects;
+mod mount_locks;
 mod mount_options;
 mod mounts;
 mod namespace_effects;
 mod namespaces;
 mod netdev;
 mod notify;
+mod paths;
 mod pause;
 mod process;
 mod propagation;
@@ -49,6 +52,7 @@ mod seccomp_notify;
 mod security;
 mod security_attack;
 mod security_audit;
+mod security_binary;
 mod security_caller;
 mod security_process;
 mod security_race;
@@ -66,7 +70,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 59] = [
+    let subjects: [fn(&mut Table); 62] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -81,6 +85,7 @@ pub fn all() -> Table {
         namespace_effects::add,
         userns::add,
         idmap::add,
+        mount_locks::add,
         annotations::add,
         fields::add,
         netdev::add,
@@ -90,6 +95,7 @@ pub fn all() -> Table {
         mount_effects::add,
         propagation::add,
         rootfs::add,
+        paths::add,
         devices::add,
         seccomp::add,
         seccomp_notify::add,
@@ -120,6 +126,7 @@ pub fn all() -> Table {
         errors::add,
         security::add,
         security_process::add,
+        security_binary::add,
         security_attack::add,
         security_audit::add,
         security_caller::add,
