@@ -44,7 +44,7 @@ security: ## published holes and hostile bundles, at full length, on $RUNTIME an
 	@[ "$(RUNTIME)" != "$(CURDIR)/teu" ] || $(MAKE) --no-print-directory build
 	@scripts/security "$(RUNTIME)"
 
-fuzz: ## what reads input of others, under libFuzzer, $$FUZZ_SECONDS each (nightly Rust, cargo-fuzz)
+fuzz: ## what reads input of others, under libFuzzer, $$FUZZ_SECONDS each
 	@scripts/fuzz
 
 miri: ## the unsafe crate's pure parts under Rust's interpreter (nightly Rust)

@@ -70,8 +70,9 @@ def matrix_section(results):
     out = []
     if os.path.exists(f"{results.directory}/versions"):
         out += [open(f"{results.directory}/versions").read().strip(), ""]
+    untried = ", `?` not tried" if any("?" in cell for row in results.table()[1:] for cell in row[1:]) else ""
     out += [f"Each cell has a sign for {', '.join(results.runtimes)}, in this order: `+` passed, `F` failed, `-` skipped for the reason "
-            "below, `?` not tried. An empty cell: the engine has nothing of the kind, or it has another name for it.", "",
+            f"below{untried}. An empty cell: the engine has nothing of the kind, or it has another name for it.", "",
             markdown_table(with_code), ""]
     counts = [["runtime", "passed", "failed", "skipped"]]
     for runtime in results.runtimes:
@@ -79,6 +80,9 @@ def matrix_section(results):
     out += [markdown_table(counts), ""]
     failed = [[engine, runtime, feature, why] for engine, runtime, feature, why in results.with_verdict("fail")]
     out += ["Failed:", "", markdown_table([["engine", "runtime", "feature", "why"], *failed]), ""] if failed else ["Nothing failed.", ""]
+    if len(results.runtimes) > 1:
+        own = results.only(results.runtimes[0])
+        out += [f"What only {results.runtimes[0]} fails: " + ("; ".join(f"{engine} {feature}" for engine, feature, _ in own) or "nothing") + ".", ""]
     reasons = {}
     for engine, _, feature, why in results.with_verdict("skip"):
         if why and not why.startswith("buildah has no such"):

@@ -52,12 +52,8 @@ pub fn overwrite(stop: &str) -> Json {
                 continue;
             };
             if identity(&format!("/proc/self/fd/{fd}")) != own {
-                // Executed files cannot be written to; this one may be free in a moment.
-                for _ in 0..200 {
-                    if writable(fd) {
-                        hits.push(format!("{name:?}"));
-                        break;
-                    }
+                if writable(fd) {
+                    hits.push(format!("{name:?}"));
                 }
             }
             let _ = call(syscall::CLOSE_RANGE, &[fd, fd, 0]);
@@ -133,17 +129,29 @@ fn make_writable(fd: usize) {
     let _ = call(syscall::MOUNT_SETATTR, &args);
 }
 
-/// Whether the file behind an O_PATH descriptor opens for writing, and is no sealed memfd.
+/// Whether the file behind an O_PATH descriptor opens for writing, and is no sealed memfd. A file that is being executed may be free in a moment.
 fn writable(fd: usize) -> bool {
     const F_GET_SEALS: usize = 1034;
     const F_SEAL_WRITE: usize = 8;
+    const ETXTBSY: i32 = 26;
     let path = c(&format!("/proc/self/fd/{fd}"));
-    let Ok(open) = call(syscall::OPENAT, &[AT_FDCWD, path.as_ptr() as usize, O_WRONLY, 0]) else {
-        return false;
-    };
-    let sealed = call(syscall::FCNTL, &[open, F_GET_SEALS, 0]).is_ok_and(|seals| seals & F_SEAL_WRITE != 0);
-    let _ = call(syscall::CLOSE_RANGE, &[open, open, 0]);
-    !sealed
+    let open = |flags: usize| call(syscall::OPENAT, &[AT_FDCWD, path.as_ptr() as usize, flags, 0]);
+    let close = |open: usize| call(syscall::CLOSE_RANGE, &[open, open, 0]);
+    if let Ok(open) = open(0) {
+        let sealed = call(syscall::FCNTL, &[open, F_GET_SEALS, 0]).is_ok_and(|seals| seals & F_SEAL_WRITE != 0);
+        let _ = close(open);
+        if sealed {
+            return false;
+        }
+    }
+    for _ in 0..3000 {
+        match open(O_WRONLY) {
+            Ok(open) => return close(open).is_ok(),
+            Err(ETXTBSY) => std::thread::sleep(std::time::Duration::from_millis(1)),
+            Err(_) => return false,
+        }
+    }
+    false
 }
 
 /// The device and inode of a file, links followed.

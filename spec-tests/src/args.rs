@@ -18,12 +18,15 @@ Runs the conformance tests whose name contains one of the filters.
   --filter TEXT      the same as a bare filter
   --jobs N           tests at a time (default: the number of CPUs)
   --full             races at full length: 500 runs and 20,000 swaps each
+  --patience N       wait N times as long as usual before something counts as hung: for slow machines
   --systemd-cgroup   pass --systemd-cgroup and systemd cgroup paths
   --list             print the tests and what each stands for
   --tap FILE         write a TAP 13 report
   --junit FILE       write a JUnit report
   --markdown FILE    write the conformance matrix
-  --compare          print the matrix: which runtime passes what
+  --compare          print the matrix: which runtime passes what; fails only when all of several runtimes fail a
+                     test that does not say why it stands
+  --join PLACE=FILE  run nothing: the matrix of earlier TAP reports, each with the name of where it was made
   --quiet            print failures and the sum only
   --keep             keep the folders of the tests
   --view             run a command in a private mount namespace with a pure cgroup v1 or v2 view
@@ -42,6 +45,10 @@ pub struct Options {
     pub jobs: usize,
     /// `--full`.
     pub full: bool,
+    /// `--join`.
+    pub join: Vec<String>,
+    /// `--patience`: how many times the usual limits; 0 is 1.
+    pub patience: u32,
     /// `--systemd-cgroup`.
     pub systemd: bool,
     /// `--list`.
@@ -102,11 +109,17 @@ pub fn parse(args: Vec<String>) -> Result<Options, String> {
                     .map_err(|_| "--jobs needs a number".to_string())?
             }
             "--full" => options.full = true,
+            "--patience" => {
+                options.patience = value()?
+                    .parse()
+                    .map_err(|_| "--patience needs a number".to_string())?
+            }
             "--systemd-cgroup" => options.systemd = true,
             "--list" => options.list = true,
             "--compare" => options.compare = true,
             "--quiet" => options.quiet = true,
             "--keep" => options.keep = true,
+            "--join" => options.join.push(value()?),
             "--tap" => options.tap = Some(value()?.into()),
             "--junit" => options.junit = Some(value()?.into()),
             "--markdown" => options.markdown = Some(value()?.into()),
@@ -126,7 +139,11 @@ pub fn parse(args: Vec<String>) -> Result<Options, String> {
             filter => options.filters.push(filter.to_string()),
         }
     }
-    if options.runtimes.is_empty() && !options.list && options.view.is_none() {
+    if options.runtimes.is_empty()
+        && !options.list
+        && options.view.is_none()
+        && options.join.is_empty()
+    {
         let runtime = std::env::var("RUNTIME")
             .map_err(|_| format!("no --runtime and no $RUNTIME\n{USAGE}"))?;
         options.runtimes.push(Runtime::parse(&runtime)?);

@@ -3,15 +3,12 @@
 use crate::check::{Failure, Verdict, fail};
 use crate::inside::Inside;
 use crate::runtime::{Invocation, Output, Runtime};
-use crate::{config, host, reaper};
+use crate::{config, host, patience, reaper};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// How long something that happens on its own may take.
-pub const PATIENCE: Duration = Duration::from_secs(8);
 
 /// One test's world.
 pub struct Context {
@@ -264,7 +261,7 @@ impl Context {
 
     /// Polls until the status is `wanted`.
     pub fn await_status(&mut self, wanted: &str) -> Verdict {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience::usual();
         loop {
             reaper::reap();
             let seen = self.status()?;
@@ -393,13 +390,13 @@ impl Context {
 
 /// Polls until `probe` answers, within the usual patience.
 pub fn poll_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> Verdict<T> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience::usual();
     loop {
         if let Some(found) = probe() {
             return Ok(found);
         }
         if Instant::now() > deadline {
-            return fail(format!("waited {PATIENCE:?} in vain for {what}"));
+            return fail(format!("waited {:?} in vain for {what}", patience::usual()));
         }
         std::thread::sleep(Duration::from_millis(2));
     }

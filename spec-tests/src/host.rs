@@ -171,3 +171,9 @@ pub fn in_path(name: &str) -> bool {
 pub fn cpus() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
+
+/// The suite's own nice value, raised by so much: what an ordinary user may ask for, too, wherever the suite is started.
+pub fn nicer_by(more: i32) -> i32 {
+    let own = rustix::process::getpriority_process(None).unwrap_or(0);
+    (own + more).min(19)
+}

@@ -1,6 +1,7 @@
 //! What must not be left behind: processes, mounts, cgroups, entries of the state directory, keyrings.
 
 use crate::context::Context;
+use crate::patience;
 use crate::reaper::children;
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
@@ -42,9 +43,9 @@ impl Before {
             found.extend(state_entries(&context.state_dir(), &context.tag));
             // The kernel's OOM reaper holds on to its victim, and so to the keyring, for two seconds.
             let patience = if found.is_empty() {
-                Duration::from_secs(6)
+                patience::seconds(6)
             } else {
-                Duration::from_secs(2)
+                patience::seconds(2)
             };
             found.extend(keyrings(&context.tag));
             if found.is_empty() || begin.elapsed() > patience {
@@ -70,7 +71,7 @@ impl Before {
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
-        let deadline = Instant::now() + Duration::from_secs(2);
+        let deadline = Instant::now() + patience::seconds(2);
         while !processes().is_empty() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -83,7 +84,7 @@ impl Before {
 
 /// Removes every cgroup whose path has `tag`, killing what is in it.
 pub fn remove_cgroups(tag: &str) {
-    let deadline = Instant::now() + Duration::from_secs(3);
+    let deadline = Instant::now() + patience::seconds(3);
     loop {
         let mut left = cgroups(tag);
         if left.is_empty() || Instant::now() > deadline {

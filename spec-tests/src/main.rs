@@ -8,6 +8,7 @@ mod context;
 mod host;
 mod inside;
 mod leaks;
+mod patience;
 mod reaper;
 mod report;
 mod runtime;
@@ -20,6 +21,7 @@ mod view;
 mod worker;
 
 use args::Options;
+use report::column::Column;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(options: &Options) -> io::Result<bool> {
+    patience::set(options.patience);
     if let Some((view, command)) = &options.view {
         return Err(run_in_view(view, command));
     }
@@ -69,6 +72,9 @@ fn dispatch(options: &Options) -> io::Result<bool> {
         }
         println!("{} tests", chosen.len());
         return Ok(true);
+    }
+    if !options.join.is_empty() {
+        return join(&chosen, options);
     }
     run_suite(&chosen, options)
 }
@@ -135,12 +141,32 @@ fn run_suite(chosen: &[&Test], options: &Options) -> io::Result<bool> {
         std::fs::write(file, report::junit::render(&report))?;
     }
     if let Some(file) = &options.markdown {
-        std::fs::write(file, report::matrix::markdown(&report))?;
+        let columns = Column::of_report(&report);
+        std::fs::write(file, report::matrix::markdown(chosen, &columns))?;
     }
-    if options.compare {
-        print!("{}", report::matrix::text(&report));
+    if !options.compare {
+        return Ok(report::console::sum(&report));
     }
-    Ok(report::console::sum(&report))
+    print!("{}", report::matrix::text(&report));
+    let unjustified = report::matrix::unjustified(&report);
+    for name in &unjustified {
+        println!("every runtime fails {name}, and it does not say why it stands");
+    }
+    report::console::sum(&report);
+    Ok(unjustified.is_empty())
+}
+
+/// The matrix of several runs, made in different places.
+fn join(chosen: &[&Test], options: &Options) -> io::Result<bool> {
+    let file = options
+        .markdown
+        .as_ref()
+        .ok_or_else(|| io::Error::other("--join needs --markdown"))?;
+    let mut columns = Vec::new();
+    for report in &options.join {
+        columns.extend(Column::of_tap(report)?);
+    }
+    std::fs::write(file, report::matrix::markdown(chosen, &columns)).map(|()| true)
 }
 
 /// The folder of the run, with the payload in it.

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// How long one command of a runtime may take before it counts as hung.
-pub const COMMAND_DEADLINE: Duration = Duration::from_secs(12);
+/// How many seconds one command of a runtime may take on a usual machine before it counts as hung.
+const COMMAND_SECONDS: u64 = 12;
 
 /// The system calls that `without=` takes away when it does not say which.
 const NEW_CALLS: &str = "openat2+open_tree+move_mount+fsopen+fsconfig+fsmount+fspick+mount_setattr+clone3+close_range+faccessat2";
@@ -104,6 +104,16 @@ impl Runtime {
             }
         }
         Ok(runtime)
+    }
+
+    /// What the runtime says of itself, without its name.
+    pub fn version(&self) -> String {
+        let output = Command::new(&self.path).arg("--version").output();
+        let text = output
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+            .unwrap_or_default();
+        let first = text.lines().next().unwrap_or_default();
+        first.rsplit(' ').next().unwrap_or_default().to_string()
     }
 }
 
@@ -214,7 +224,7 @@ impl Invocation {
             command,
             stdout,
             stderr,
-            deadline: COMMAND_DEADLINE,
+            deadline: crate::patience::seconds(COMMAND_SECONDS),
             own_group: true,
         })
     }

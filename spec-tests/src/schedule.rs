@@ -3,7 +3,7 @@
 use crate::args::Options;
 use crate::runtime::Runtime;
 use crate::table::Test;
-use crate::{leaks, worker};
+use crate::{leaks, patience, worker};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use std::collections::BTreeMap;
@@ -141,6 +141,7 @@ fn supervise(
     if options.full {
         command.arg("--full");
     }
+    command.arg("--patience").arg(patience::times().to_string());
     command
         .env_remove("NOTIFY_SOCKET")
         .env_remove("LISTEN_FDS")
@@ -153,8 +154,9 @@ fn supervise(
     let pid = Pid::from_child(&child);
     let fd = pidfd_open(pid, PidfdFlags::empty())?;
     let stretch = if options.full { 12 } else { 1 };
+    let limit = test.deadline * stretch * patience::times();
     let timeout = Timespec {
-        tv_sec: test.deadline.as_secs() as i64 * stretch,
+        tv_sec: limit.as_secs() as i64,
         tv_nsec: 0,
     };
     if poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&timeout))? == 0 {

@@ -1,7 +1,8 @@
 //! Terminals: the engine's end of a console socket, and a terminal for the runtime itself to run on.
 
 use crate::check::{Verdict, fail};
-use crate::context::{PATIENCE, poll_for};
+use crate::context::poll_for;
+use crate::patience;
 use crate::tests::sockets::{accept, receive};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
@@ -98,7 +99,7 @@ impl Terminal {
 
     /// Reads until `wanted` finds what it looks for in all that was printed so far.
     pub fn await_text<T>(&mut self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> Verdict<T> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience::usual();
         loop {
             self.drain();
             if let Some(found) = wanted(&self.seen) {
@@ -106,7 +107,8 @@ impl Terminal {
             }
             if Instant::now() > deadline {
                 return fail(format!(
-                    "waited {PATIENCE:?} in vain for {what}; the terminal shows {:?}",
+                    "waited {:?} in vain for {what}; the terminal shows {:?}",
+                    patience::usual(),
                     self.seen
                 ));
             }

@@ -94,7 +94,41 @@ pub fn fexecve(fd: BorrowedFd<'_>, argv: &StringArray, envp: &StringArray) -> Er
     Errno::last()
 }
 
-/// This process' arguments and environment as C strings, for running the same command line again.
+/// Whether this program itself reads a variable (`NAME=value`) after it has become its copy. What else the caller has is not for the container, which
+/// can read the environment of its process in /proc/PID/environ until that is started.
+///
+/// # Safety
+/// `variable` is a string that ends in a zero byte.
+pub(crate) unsafe fn is_kept(variable: *const u8) -> bool {
+    // One by one: a table of names would have to be relocated, and this runs before that.
+    // SAFETY: as the caller says.
+    unsafe {
+        begins(variable, b"LISTEN_")
+            || begins(variable, b"NOTIFY_SOCKET=")
+            || begins(variable, b"XDG_RUNTIME_DIR=")
+            || begins(variable, b"DBUS_SESSION_BUS_ADDRESS=")
+            || begins(variable, b"RUN_OCI_SECCOMP_RECEIVER=")
+            || begins(variable, b"USER=")
+    }
+}
+
+/// Whether a string starts with these bytes, without a function of the C library, which may not be awake yet.
+///
+/// # Safety
+/// `word` is a string that ends in a zero byte.
+pub(crate) unsafe fn begins(word: *const u8, with: &[u8]) -> bool {
+    let mut i = 0;
+    while i < with.len() {
+        // SAFETY: everything before was equal to a byte of `with`, of which only the last may be zero; so the string has not ended yet.
+        if unsafe { *word.add(i) } != with[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// This process' arguments, and of its environment what the program itself reads, as C strings: for running the same command line again.
 ///
 /// # Errors
 /// `EINVAL` if one holds a NUL byte, which the kernel does not produce.
@@ -108,6 +142,8 @@ pub fn own_arguments() -> Result<(StringArray, StringArray)> {
             key.push(value);
             c(key)
         })
+        // SAFETY: it ends in a zero byte.
+        .filter(|v| !matches!(v, Ok(v) if !unsafe { is_kept(v.as_ptr().cast()) }))
         .collect::<Result<Vec<_>>>()?;
     Ok((StringArray::new(argv, 0), StringArray::new(envp, 0)))
 }
@@ -133,6 +169,27 @@ mod tests {
             );
         }
         found
+    }
+
+    #[test]
+    fn only_variables_that_the_program_reads_are_kept() {
+        let kept = |v: &CStr| {
+            // SAFETY: it ends in a zero byte.
+            unsafe { is_kept(v.as_ptr().cast()) }
+        };
+        for name in [c"LISTEN_FDS=1", c"USER=", c"XDG_RUNTIME_DIR=/run/user/0"] {
+            assert!(kept(name), "{name:?}");
+        }
+        for name in [
+            c"",
+            c"USER",
+            c"USERNAME=x",
+            c"LISTEN",
+            c"SECRET=1",
+            c"PATH=/bin",
+        ] {
+            assert!(!kept(name), "{name:?}");
+        }
     }
 
     #[test]

@@ -88,6 +88,15 @@ pub fn is_open(number: RawFd) -> bool {
     check(unsafe { libc::syscall(libc::SYS_fcntl, number, libc::F_GETFD) }).is_ok()
 }
 
+/// Whether an open file may be written to (`F_GETFL`).
+pub fn is_writable(fd: BorrowedFd<'_>) -> bool {
+    // SAFETY: no memory is passed.
+    let flags = check(unsafe { libc::syscall(libc::SYS_fcntl, fd.as_raw_fd(), libc::F_GETFL) });
+    flags.is_ok_and(|flags| {
+        flags as i32 & libc::O_PATH == 0 && flags as i32 & libc::O_ACCMODE != libc::O_RDONLY
+    })
+}
+
 /// Closes every descriptor from `first` on (close_range(2), kernel 5.9; a walk where a filter withholds it).
 ///
 /// For a process that is about to exec or exit, or for the first line of main: whatever owned one of these descriptors must not be used, or

@@ -2,6 +2,7 @@
 
 use crate::sys::{check, known, owned};
 use crate::{Errno, Result};
+use std::cell::Cell;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -28,6 +29,15 @@ pub struct Child {
     pub pid: i32,
     /// The pidfd (pidfd_open(2)).
     pub pidfd: OwnedFd,
+}
+
+thread_local! {
+    static CLONED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this process was made by [`clone`].
+pub fn is_cloned() -> bool {
+    CLONED.get()
 }
 
 /// clone3(2) without shared memory, like fork: `child` runs in the new process, which exits with 127 if it returns. The parent gets the child.
@@ -65,6 +75,7 @@ pub fn clone(args: CloneArgs<'_>, child: impl FnOnce()) -> Result<Child> {
     };
     match result? {
         0 => {
+            CLONED.set(true);
             child();
             exit(127)
         }

@@ -8,7 +8,9 @@
 //! makes sure of the copy then.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
+use crate::exec::{begins, is_kept};
 use core::arch::{asm, global_asm};
+use core::mem::MaybeUninit;
 
 // What the kernel hands over is on the stack and, for the sake of the dynamic linker, in one register: both are kept for the C library.
 #[cfg(target_arch = "x86_64")]
@@ -97,7 +99,9 @@ unsafe extern "C" fn run_sealed(stack: *const usize) {
             fetch(stack as usize - deep, deep);
             fetch(crate::arena::MEMORY.prepare(wide), wide);
         } else {
-            execute_copy(argv, envp);
+            // Enough for all names that are kept, and for some of them twice.
+            let mut kept = [const { MaybeUninit::uninit() }; KEPT];
+            execute_copy(argv, kept_of(envp, &mut kept));
         }
     }
 }
@@ -108,6 +112,31 @@ const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
 /// Bytes of stack and of the heap that making the default container, and executing something in it, have been seen to take.
 const MAKING: (usize, usize) = (26 * 1024, 68 * 1024);
 const JOINING: (usize, usize) = (16 * 1024, 36 * 1024);
+/// Variables that are kept at most, the null pointer behind them included.
+const KEPT: usize = 16;
+
+/// The variables that the copy needs, which the container can read in /proc/PID/environ until it is started. What else the caller has
+/// is none of its business.
+///
+/// # Safety
+/// `envp` is a table of pointers to strings that ends in a null pointer.
+unsafe fn kept_of(envp: *const usize, kept: &mut [MaybeUninit<usize>; KEPT]) -> *const usize {
+    let (mut from, mut to) = (envp, 0);
+    // SAFETY: within the table, which ends in a null pointer.
+    while to < KEPT - 1 && unsafe { *from } != 0 {
+        // SAFETY: as above; each points to a string.
+        unsafe {
+            if is_kept(*from as *const u8) {
+                kept[to].write(*from);
+                to += 1;
+            }
+            from = from.add(1);
+        }
+    }
+    kept[to].write(0);
+    kept.as_ptr().cast()
+}
+
 const PAGE: usize = 4096;
 
 /// Has the program's data made at once, which relocation is about to touch page by page. The part behind the file's, zeros, is left alone.
@@ -145,20 +174,6 @@ fn fetch(start: usize, length: usize) {
             [first, length, libc::MADV_POPULATE_WRITE as usize, 0, 0],
         );
     }
-}
-
-/// # Safety
-/// `word` is a string that ends in a zero byte.
-unsafe fn begins(word: *const u8, with: &[u8]) -> bool {
-    let mut i = 0;
-    while i < with.len() {
-        // SAFETY: everything before was equal to a byte of `with`, of which only the last may be zero; so the string has not ended yet.
-        if unsafe { *word.add(i) } != with[i] {
-            return false;
-        }
-        i += 1;
-    }
-    true
 }
 
 /// # Safety

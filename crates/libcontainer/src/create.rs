@@ -13,9 +13,9 @@ use crate::spawn::{self, Spawned};
 use crate::spec::Spec;
 use crate::state::{Record, StateDir};
 use crate::{notify, pidfile, spec, tolerate};
+use kernel::Errno;
 use kernel::file::{self, CWD, O_RDONLY};
 use kernel::process::CLONE_NEWPID;
-use kernel::{Errno, io};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -198,7 +198,6 @@ pub fn create(options: &Options<'_>) -> Result<Created> {
     let template = Template::new(&mut spec, &plan, options.no_new_keyring)?;
     check_terminal(&plan, options)?;
     check_rootfs(&plan)?;
-    check_preserved(&plan)?;
     let slots = spawn::open_slots(&plan.program.slots)?;
     let mut pid_file = options
         .pid_file
@@ -269,19 +268,5 @@ fn check_rootfs(plan: &Plan) -> Result<()> {
                 error
             })
         }
-    }
-}
-
-fn check_preserved(plan: &Plan) -> Result<()> {
-    let last = 3 + plan.program.process.preserve_fds as i32;
-    match (3..last).find(|fd| !io::is_open(*fd)) {
-        Some(fd) => Err(Error::new(
-            Kind::Invalid,
-            format!(
-                "please check that --preserve-fds {}: descriptor {fd} is not open",
-                last - 3
-            ),
-        )),
-        None => Ok(()),
     }
 }

@@ -6,7 +6,7 @@
 use crate::error::{During, Result};
 use crate::state::StateDir;
 use kernel::file::{self, O_DIRECTORY, O_PATH};
-use kernel::{Errno, io, socket};
+use kernel::{Errno, io, process, socket};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -47,9 +47,11 @@ impl Relay {
         };
         let inside = socket::unix(socket::SOCK_DGRAM).during(what)?;
         let path = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()));
-        socket::bind(inside.as_fd(), &path).during(what)?;
-        // Whoever the program runs as must be able to write.
-        file::fchmodat(folder.as_fd(), c"notify.sock", 0o777).during(what)?;
+        // Whoever the program runs as must be able to write. A mode that came later could be for what somebody has put in its place.
+        let umask = process::umask(0);
+        let bound = socket::bind(inside.as_fd(), &path);
+        process::umask(umask);
+        bound.during(what)?;
         Ok(Some(Relay {
             inside,
             outside: outside.to_owned(),

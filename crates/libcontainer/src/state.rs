@@ -172,12 +172,27 @@ impl StateDir {
     /// [`Kind::NotFound`] if there is none of that id.
     pub fn open(root: &Path, id: &str) -> Result<StateDir> {
         check_id(id)?;
-        StateDir::open_path(root.join(id)).map_err(|e| match e.os_error() {
+        let dir = StateDir::open_path(root.join(id)).map_err(|e| match e.os_error() {
             Some(Errno::ENOENT) => {
                 Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned())
             }
             _ => e,
-        })
+        })?;
+        dir.check_owner()?;
+        Ok(dir)
+    }
+
+    /// A record says which processes to kill, which directories to remove and, for hooks, which programs to run: nobody but the caller and root may have
+    /// written it.
+    fn check_owner(&self) -> Result<()> {
+        let what = || format!("fstat {}", self.path.display());
+        let owner = file::fstat(self.fd()).during(what)?.st_uid;
+        if owner == 0 || owner == kernel::cred::euid() {
+            return Ok(());
+        }
+        let why = format!("{} belongs to user {owner}", self.path.display());
+        Err(Error::new(Kind::Failed, why)
+            .hint("what it says is not to be trusted: run as that user"))
     }
 
     fn open_path(path: PathBuf) -> Result<StateDir> {

@@ -80,7 +80,9 @@ impl Trees {
         match sync::receive(sync).map_err(|_| what())? {
             Message::Tree(fd) => Ok(fd),
             Message::Failed(report) => {
-                let tree = &program.trees[n as usize];
+                let Some(tree) = program.trees.get(n as usize) else {
+                    return Err(what());
+                };
                 let error = Error::os(
                     format!("mount {}: {}", tree.path.to_string_lossy(), report.call),
                     report.errno,

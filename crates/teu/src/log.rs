@@ -51,8 +51,18 @@ impl Log {
             file: global.log.as_ref().map(open).transpose()?,
             json: global.log_format == LogFormat::Json,
             level: global.log_level(),
-            warnings: Vec::new(),
+            ..Log::without_file()
         })
+    }
+
+    /// For whoever reads standard error.
+    pub fn without_file() -> Log {
+        Log {
+            file: None,
+            json: false,
+            level: LogLevel::Warning,
+            warnings: Vec::new(),
+        }
     }
 
     /// Keeps warnings for the end.
@@ -90,10 +100,10 @@ impl Log {
         match &mut self.file {
             Some(file) => {
                 let _ = file.write_all(line.as_bytes());
-                say(&(text + "\n"));
+                say(&(printable(&text) + "\n"));
             }
             None if self.json => say(&line),
-            None => say(&(text + "\n")),
+            None => say(&(printable(&text) + "\n")),
         }
     }
 
@@ -138,6 +148,17 @@ fn shortened(mut text: String) -> String {
         text.replace_range(from..to, " ... ");
     }
     text
+}
+
+/// What a terminal would not show but obey, as an escape: names out of images end up in messages.
+fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let escaped = c.is_control().then(|| c.escape_debug());
+            let plain = escaped.is_none().then_some(c);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect()
 }
 
 /// Writes to standard error, which may be closed or full: that is no reason to end otherwise than with the exit code of the error.

@@ -62,7 +62,13 @@ t_exec-detach() {
 }
 t_attach() {
     run -di --network none --name box bb sh -c 'read x; echo got $x' >/dev/null
-    same "$(echo word | docker attach box)" 'got word'
+    # The client leaves at the end of its input, and may be gone before the answer comes: the input stays open.
+    mkfifo "$T/in"
+    docker attach box <"$T/in" >"$T/got" 2>&1 &
+    exec 3>"$T/in"
+    echo word >&3
+    until_true 30 grep -qx 'got word' "$T/got"
+    exec 3>&-
 }
 t_logs() {
     d bb sh -c 'echo out; echo err >&2'
@@ -236,7 +242,8 @@ t_systemd() {
     until_true 200 up
     docker exec box systemctl start systemd-tmpfiles-clean || fail 'no unit can be started inside'
     docker stop -t 60 box >/dev/null
-    same "$(inspect box '{{.State.ExitCode}}')" 0
+    # With CAP_SYS_BOOT it halts, and init of a PID namespace that halts ends by SIGINT (reboot(2)).
+    same "$(inspect box '{{.State.ExitCode}}')" 130
 }
 dockerfile() {
     cat >"$T/Dockerfile" <<'END'

@@ -1,124 +1,128 @@
 //! The conformance matrix: requirement by requirement, runtime beside runtime.
 
 use super::Report;
-use crate::runtime::Runtime;
-use crate::schedule::Verdict;
+use super::column::{Column, Mark};
+use crate::table::Test;
 use std::fmt::Write;
-
-fn word(verdict: Option<&Verdict>) -> &'static str {
-    match verdict {
-        Some(Verdict::Passed(_)) => "pass",
-        Some(Verdict::Failed(_)) => "**fail**",
-        Some(Verdict::Skipped(_)) => "skip",
-        None => "",
-    }
-}
 
 /// For the terminal: only the rows where runtimes differ or fail.
 pub fn text(report: &Report<'_>) -> String {
-    let mut out = String::new();
-    let names: Vec<&str> = report.runtimes.iter().map(|r| r.name.as_str()).collect();
-    let _ = writeln!(out, "\n{:<58} {}", "where not all pass", names.join(" "));
-    for (i, test) in report.tests.iter().enumerate() {
-        let verdicts: Vec<Option<&Verdict>> = (0..names.len())
-            .map(|runtime| report.outcome(i, runtime).map(|o| &o.verdict))
-            .collect();
-        if !verdicts
-            .iter()
-            .any(|v| matches!(v, Some(Verdict::Failed(_))))
-        {
+    let columns = Column::of_report(report);
+    let mut out = format!("\n{:<58}", "where not all pass");
+    for column in &columns {
+        let _ = write!(out, " {}", column.runtime);
+    }
+    out.push('\n');
+    for test in report.tests {
+        let marks = || columns.iter().map(|column| column.mark(test));
+        if !marks().any(|mark| mark == Some(Mark::Fail)) {
             continue;
         }
         let _ = write!(out, "{:<58}", test.name);
-        for (verdict, name) in verdicts.iter().zip(&names) {
-            let _ = write!(
-                out,
-                " {:<width$}",
-                word(*verdict).trim_matches('*'),
-                width = name.len().max(4)
-            );
+        for (mark, column) in marks().zip(&columns) {
+            let word = mark.map_or("", Mark::word);
+            let _ = write!(out, " {word:<width$}", width = column.runtime.len().max(4));
         }
-        if let Some(version) = test.newer {
-            let _ = write!(out, " (since {version})");
-        }
-        if let Some(reason) = test.justification {
-            let _ = write!(out, " [{reason}]");
-        }
-        out.push('\n');
+        let _ = writeln!(out, "{}", remarks(test));
+    }
+    out
+}
+
+/// Tests that every one of several runtimes fails, without a word on why the test stands.
+pub fn unjustified<'a>(report: &Report<'a>) -> Vec<&'a str> {
+    let columns = Column::of_report(report);
+    let all_fail = |test: &Test| {
+        columns
+            .iter()
+            .all(|column| column.mark(test) == Some(Mark::Fail))
+    };
+    report
+        .tests
+        .iter()
+        .filter(|test| columns.len() > 1 && test.justification.is_none() && all_fail(test))
+        .map(|test| test.name.as_str())
+        .collect()
+}
+
+/// What is known about a test beside its requirement.
+fn remarks(test: &Test) -> String {
+    let mut out = String::new();
+    if let Some(version) = test.newer {
+        let _ = write!(out, " (since {version})");
+    }
+    if let Some(reason) = test.justification {
+        let _ = write!(out, " [{reason}]");
     }
     out
 }
 
 const LEGEND: &str = "
+v1: as root, cgroup version 1 controllers. v2: as root in the [test machine](../spec-tests/vm), cgroup version 2, cgroups made by the runtime itself.
+systemd: the same, cgroups made by systemd. rootless: an ordinary user in the test machine, with systemd and a delegated cgroup.
+
+✓ passed, **✗** failed, – skipped, because the machine lacks what the test needs or the requirement is not about such a caller.
 A requirement names the document and section of the OCI runtime specification it is taken from; `engines:` marks what
 container engines rely on beyond it. *Since* names the version that brought a feature, for runtimes that are older.
-In brackets stands why a test is right although runtimes at hand fail it. A test is skipped where the machine lacks
-what it needs: the version 2 view of a machine with version 1 controllers has no controllers at all.
+In brackets stands why a test is right although runtimes at hand fail it.
 ";
 
-/// What the runtime says of itself, without its name.
-fn version(runtime: &Runtime) -> String {
-    let output = std::process::Command::new(&runtime.path)
-        .arg("--version")
-        .output();
-    let text = output
-        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-        .unwrap_or_default();
-    let first = text.lines().next().unwrap_or_default();
-    first.rsplit(' ').next().unwrap_or_default().to_string()
-}
-
 /// For docs: every requirement, grouped, with a table of sums first.
-pub fn markdown(report: &Report<'_>) -> String {
+pub fn markdown(tests: &[&Test], columns: &[Column]) -> String {
     let mut out = String::from(
         "# Conformance\n\nWritten by the conformance suite; every cell is the result of a test run.\n\n",
     );
-    out.push_str(
-        "| | version | cgroups | passed | failed | skipped |\n|---|---|---|---|---|---|\n",
-    );
-    for (i, runtime) in report.runtimes.iter().enumerate() {
-        let [passed, failed, skipped] = report.count(Some(i));
+    out.push_str("| | version | where | passed | failed | skipped |\n|---|---|---|---|---|---|\n");
+    for column in columns {
+        let count = |mark| {
+            tests
+                .iter()
+                .filter(|test| column.mark(test) == Some(mark))
+                .count()
+        };
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {passed} | {failed} | {skipped} |",
-            runtime.name,
-            version(runtime),
-            runtime.view.name()
+            "| {} | {} | {} | {} | {} | {} |",
+            column.runtime,
+            column.version,
+            column.environment,
+            count(Mark::Pass),
+            count(Mark::Fail),
+            count(Mark::Skip)
         );
     }
     out.push_str(LEGEND);
     let mut group = "";
-    for (i, test) in report.tests.iter().enumerate() {
+    for test in tests {
         if test.group != group {
             group = test.group;
-            let names: Vec<&str> = report.runtimes.iter().map(|r| r.name.as_str()).collect();
             let _ = writeln!(
                 out,
-                "\n## {group}\n\n| test | requirement | {} |",
-                names.join(" | ")
+                "\n## {group}\n\n| test | requirement |{}",
+                heads(columns)
             );
-            let _ = writeln!(out, "|---|---|{}", "---|".repeat(names.len()));
+            let _ = writeln!(out, "|---|---|{}", "---|".repeat(columns.len()));
         }
         let name = test
             .name
             .split_once('/')
             .map_or(test.name.as_str(), |(_, name)| name);
-        let mut requirement = test.requirement.replace('|', "\\|").replace('\n', " ");
-        if let Some(version) = test.newer {
-            let _ = write!(requirement, " (since {version})");
-        }
-        if let Some(reason) = test.justification {
-            let _ = write!(requirement, " [{}]", reason.replace('|', "\\|"));
-        }
-        let _ = write!(out, "| {name} | {requirement} |");
-        for runtime in 0..report.runtimes.len() {
-            let _ = write!(
-                out,
-                " {} |",
-                word(report.outcome(i, runtime).map(|o| &o.verdict))
-            );
+        let requirement = format!("{}{}", test.requirement, remarks(test));
+        let _ = write!(
+            out,
+            "| {name} | {} |",
+            requirement.replace('|', "\\|").replace('\n', " ")
+        );
+        for column in columns {
+            let _ = write!(out, " {} |", column.mark(test).map_or("", Mark::sign));
         }
         out.push('\n');
     }
     out
+}
+
+fn heads(columns: &[Column]) -> String {
+    columns
+        .iter()
+        .map(|column| format!(" {} {} |", column.runtime, column.environment))
+        .collect()
 }

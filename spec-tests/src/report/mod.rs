@@ -1,5 +1,6 @@
 //! The reports: what is printed while the tests run, and the files.
 
+pub mod column;
 pub mod console;
 pub mod junit;
 pub mod matrix;
@@ -36,12 +37,5 @@ impl Report<'_> {
             counts[slot] += 1;
         }
         counts
-    }
-
-    /// The outcome of one test on one runtime.
-    pub fn outcome(&self, test: usize, runtime: usize) -> Option<&Outcome> {
-        self.outcomes
-            .iter()
-            .find(|o| o.test == test && o.runtime == runtime)
     }
 }

@@ -7,6 +7,9 @@ use std::fmt::Write;
 /// The whole report.
 pub fn render(report: &Report<'_>) -> String {
     let mut text = format!("TAP version 13\n1..{}\n", report.outcomes.len());
+    for runtime in report.runtimes {
+        let _ = writeln!(text, "# runtime {} {}", runtime.name, runtime.version());
+    }
     for (i, outcome) in report.outcomes.iter().enumerate() {
         let test = report.tests[outcome.test];
         let name =

@@ -200,18 +200,34 @@ fn cgroups(t: &mut Table) {
             c.config["process"]["user"] = json!({"uid": 0, "gid": 0, "additionalGids": [7]});
             grant(&mut c.config, &["CAP_SETGID"]);
             let mine = fs::read_to_string("/proc/self/status")?;
-            let mine = mine
+            let mut mine: Vec<u64> = mine
                 .lines()
                 .find_map(|l| l.strip_prefix("Groups:"))
                 .unwrap_or_default()
                 .split_whitespace()
-                .map(str::to_string)
-                .collect::<Vec<_>>();
-            let seen: Vec<String> = c.inspect()?.groups().iter().map(u32::to_string).collect();
+                .filter_map(|gid| gid.parse().ok())
+                .map(|gid| inside(&c.config, gid))
+                .collect();
+            mine.sort_unstable();
+            let seen: Vec<u64> = c.inspect()?.groups().into_iter().map(u64::from).collect();
             check_eq!(seen, mine, "groups");
             Ok(())
         },
     );
+}
+
+/// A group of the caller as the container sees it: the overflow id where its user namespace has none for it.
+fn inside(config: &Value, gid: u64) -> u64 {
+    let Some(mappings) = config["linux"]["gidMappings"].as_array() else {
+        return gid;
+    };
+    let number = |mapping: &Value, key: &str| mapping[key].as_u64().unwrap_or_default();
+    mappings
+        .iter()
+        .find(|m| (number(m, "hostID")..number(m, "hostID") + number(m, "size")).contains(&gid))
+        .map_or(65534, |m| {
+            gid - number(m, "hostID") + number(m, "containerID")
+        })
 }
 
 fn refused(t: &mut Table) {

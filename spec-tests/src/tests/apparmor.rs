@@ -8,6 +8,7 @@ use crate::table::Table;
 use crate::{check, check_eq};
 use serde_json::{Value, json};
 use std::fs;
+use std::path::PathBuf;
 
 /// Adds the group.
 pub fn add(t: &mut Table) {
@@ -115,6 +116,76 @@ pub fn add(t: &mut Table) {
     )
     .needs(&needs)
     .needs(&[Need::Program("aa-exec")]);
+    proc_of_the_image(t);
+}
+
+/// A directory of the image in the place of /proc, with files that take a label and do nothing. CVE-2019-16884, CVE-2025-52881.
+fn fake_proc(c: &mut Context) -> Verdict<Vec<PathBuf>> {
+    if let Some(mounts) = c.config["mounts"].as_array_mut() {
+        mounts.retain(|m| m["destination"] != "/proc");
+    }
+    for key in ["maskedPaths", "readonlyPaths"] {
+        c.config["linux"][key] = json!([]);
+    }
+    let mut files = Vec::new();
+    for process in ["self", "thread-self", "1"] {
+        let attributes = c.rootfs().join("proc").join(process).join("attr");
+        fs::create_dir_all(attributes.join("apparmor"))?;
+        for name in ["exec", "current", "apparmor/exec"] {
+            let file = attributes.join(name);
+            fs::write(&file, "fake")?;
+            files.push(file);
+        }
+    }
+    Ok(files)
+}
+
+fn proc_of_the_image(t: &mut Table) {
+    t.group("security");
+    const HOLE: &str = "CVE-2019-16884, CVE-2025-52881: a label goes to the kernel, whatever the image has in the place of /proc";
+    t.add("cve-2019-16884-refused", HOLE, |c| {
+        let files = fake_proc(c)?;
+        c.args(&["exit", "0"]);
+        let modules = [
+            ("apparmorProfile", "/sys/kernel/security/apparmor"),
+            ("selinuxLabel", "/sys/fs/selinux/enforce"),
+        ];
+        for (key, sign) in modules {
+            c.config["process"][key] = json!("spectest-that-nobody-has-loaded");
+            let output = c.try_run_with(&[])?;
+            // Without such a module there is nothing that could confine, and a runtime may say so and go on.
+            check!(
+                output.code != Some(0) || !fs::exists(sign)?,
+                "{key} had no effect, and the program ran"
+            );
+            if let Some(process) = c.config["process"].as_object_mut() {
+                process.remove(key);
+            }
+        }
+        for file in files {
+            check_eq!(fs::read_to_string(&file)?, "fake", "{}", file.display());
+        }
+        Ok(())
+    })
+    .needs(&[Need::Root]);
+    t.add("cve-2019-16884-confined", HOLE, |c| {
+        let profile = Profile::load(c, "deny /data/secret r,")?;
+        let files = fake_proc(c)?;
+        fs::write(c.rootfs().join("data/secret"), "x")?;
+        c.config["process"]["apparmorProfile"] = json!(profile.name);
+        let read = c.attempt(&["read", "/data/secret"])?;
+        check_eq!(read["errno"], 13, "errno of what the profile denies");
+        c.launch(&["pause"])?;
+        let output = c.try_exec(&["--apparmor", &profile.name], &["read", "/data/secret"])?;
+        let read = crate::context::json_line(&output.success()?)?;
+        check_eq!(read["errno"], 13, "errno of the same for exec");
+        c.destroy()?;
+        for file in files {
+            check_eq!(fs::read_to_string(&file)?, "fake", "{}", file.display());
+        }
+        Ok(())
+    })
+    .needs(&[Need::Root, Need::AppArmor, Need::Program("apparmor_parser")]);
 }
 
 /// The first line is an `inspect` under the profile, the second a read that it denies.

@@ -3,7 +3,7 @@
 
 use crate::check::Verdict;
 use crate::context::Context;
-use crate::host::Need;
+use crate::host::{self, Need};
 use crate::inside::Inside;
 use crate::table::Table;
 use crate::{check, check_eq};
@@ -200,6 +200,7 @@ fn scheduling(t: &mut Table) {
             format!("scheduler-{}", policy.to_lowercase()),
             "config.md#linux-process: scheduler policy and nice value",
             move |c| {
+                let nice = host::nicer_by(nice);
                 c.config["process"]["scheduler"] = json!({"policy": policy, "nice": nice});
                 let seen = c.inspect()?.0["scheduler"].clone();
                 check_eq!(seen["policy"], number, "policy");
@@ -225,8 +226,9 @@ fn scheduling(t: &mut Table) {
         "scheduler-flag",
         "config.md#linux-process: SCHED_FLAG_RESET_ON_FORK",
         |c| {
-            c.config["process"]["scheduler"] =
-                json!({"policy": "SCHED_BATCH", "flags": ["SCHED_FLAG_RESET_ON_FORK"]});
+            c.config["process"]["scheduler"] = json!({
+                "policy": "SCHED_BATCH", "nice": host::nicer_by(0), "flags": ["SCHED_FLAG_RESET_ON_FORK"],
+            });
             check_eq!(c.inspect()?.0["scheduler"]["flags"], 1, "flags");
             Ok(())
         },

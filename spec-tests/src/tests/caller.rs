@@ -5,6 +5,7 @@ use crate::check::Verdict;
 use crate::context::Context;
 use crate::host::Need;
 use crate::inside::Inside;
+use crate::runtime::Output;
 use crate::table::Table;
 use crate::{check, check_eq};
 
@@ -86,6 +87,24 @@ pub fn add(t: &mut Table) {
     .needs(&needs)
     .justified("other runtimes hand the caller's secure bits on");
     t.add(
+        "ambient-of-the-caller",
+        "CVE-2016-8867: ambient capabilities of the runtime's caller are not the container's",
+        |c| {
+            let cap: &[&str] = &["CAP_NET_ADMIN"];
+            crate::config::set_capabilities(&mut c.config, [cap, cap, cap, cap, &[]]);
+            c.config["process"]["user"] = serde_json::json!({"uid": 1000, "gid": 1000});
+            c.args(&["inspect"]);
+            c.write_config()?;
+            let (id, bundle) = (c.id(), c.bundle().to_string_lossy().into_owned());
+            let privileges = ["--inh-caps=+net_admin", "--ambient-caps=+net_admin"];
+            let output = with_privileges(c, &privileges, &["run", "--bundle", &bundle, &id])?;
+            let seen = Inside(crate::context::json_line(&output)?);
+            check_eq!(seen.capabilities("CapAmb"), 0, "ambient");
+            Ok(())
+        },
+    )
+    .needs(&needs);
+    t.add(
         "exec-cap-not-inheritable",
         "engines: exec --cap adds to bounding, effective and permitted, never to inheritable",
         |c| {
@@ -105,22 +124,22 @@ pub fn add(t: &mut Table) {
 
 const BECOME_USER: [&str; 4] = ["setuid", "1000", ";", "inspect"];
 
-/// Runs a command of the runtime with `SECBIT_NO_SETUID_FIXUP`, and answers what the payload's `inspect` saw.
-fn with_secure_bits(c: &mut Context, args: &[&str]) -> Verdict<Inside> {
+/// Runs a command of the runtime with privileges that setpriv(1) gives it.
+fn with_privileges(c: &mut Context, privileges: &[&str], args: &[&str]) -> Verdict<Output> {
     let state = c.state_dir().to_string_lossy().into_owned();
     let runtime = c.runtime.path.to_string_lossy().into_owned();
-    let mut all = vec![
-        "--securebits=+no_setuid_fixup",
-        "--",
-        &runtime,
-        "--root",
-        &state,
-    ];
+    let mut all = privileges.to_vec();
+    all.extend(["--", &runtime, "--root", &state]);
     if c.systemd {
         all.push("--systemd-cgroup");
     }
     all.extend_from_slice(args);
-    let output = c.program("setpriv", &all)?.success()?;
+    c.program("setpriv", &all)?.success()
+}
+
+/// Runs a command of the runtime with `SECBIT_NO_SETUID_FIXUP`, and answers what the payload's `inspect` saw.
+fn with_secure_bits(c: &mut Context, args: &[&str]) -> Verdict<Inside> {
+    let output = with_privileges(c, &["--securebits=+no_setuid_fixup"], args)?;
     let lines = crate::context::json_lines(&output)?;
     let [became, seen] = lines.as_slice() else {
         return crate::check::fail(output.describe("did not print two lines"));

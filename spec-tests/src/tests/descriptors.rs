@@ -205,6 +205,45 @@ fn preserve(t: &mut Table) {
     )
     .newer("runc 1.2");
     t.add(
+        "preserve-fds-own-numbers",
+        "CVE-2024-21626: a preserved number that the caller left free is not one of the runtime's own",
+        |c| {
+            c.launch(&["pause"])?;
+            let id = c.id();
+            // Where a folder of the host has the number, its root is five steps up, and this program is there.
+            let host = c.payload.to_string_lossy().into_owned();
+            for fd in 3..8 {
+                let climb = format!("/proc/self/fd/{fd}{}{host}", "/..".repeat(32));
+                for args in [
+                    vec!["exec", "--preserve-fds", "5", &id, &climb, "exit", "0"],
+                    vec!["exec", "--preserve-fds", "1", &id, &climb, "exit", "0"],
+                ] {
+                    c.launched(&[], &args)?.run()?.failure()?;
+                }
+            }
+            c.destroy()?;
+            c.args(&["exit", "0"]);
+            c.launched_run(&[], &["--preserve-fds", "1"])?
+                .failure()
+                .map(|_| ())
+        },
+    )
+    .newer("runc 1.2");
+    t.add(
+        "preserve-fds-no-way-out",
+        "CVE-2024-21626: not even a folder of the host that the caller hands over becomes the working folder",
+        |c| {
+            c.args(&["inspect"]);
+            for cwd in ["/proc/self/fd/3", "/proc/self/fd/3/.."] {
+                c.config["process"]["cwd"] = serde_json::json!(cwd);
+                c.launched_run(&["--open", "/etc"], &["--preserve-fds", "1"])?
+                    .failure()?;
+            }
+            Ok(())
+        },
+    )
+    .newer("runc 1.1.12");
+    t.add(
         "preserve-fds-create",
         "engines: create --preserve-fds passes them to the program that start runs",
         |c| {

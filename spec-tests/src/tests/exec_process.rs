@@ -2,7 +2,7 @@
 
 use super::exec::with_container;
 use crate::context::json_line;
-use crate::host::Need;
+use crate::host::{self, Need};
 use crate::inside::Inside;
 use crate::table::Table;
 use crate::{check, check_eq};
@@ -113,7 +113,7 @@ fn process_file(t: &mut Table) {
         |c| {
             with_container(c)?;
             let mut process = process();
-            process["scheduler"] = json!({"policy": "SCHED_BATCH"});
+            process["scheduler"] = json!({"policy": "SCHED_BATCH", "nice": host::nicer_by(0)});
             let seen = Inside(json_line(&c.exec_process(&[], &process)?.success()?)?);
             check_eq!(seen.0["scheduler"]["policy"], 3, "policy");
             c.destroy()
@@ -227,7 +227,8 @@ fn inherited(t: &mut Table) {
         "inherits-scheduling",
         "engines: exec has the container's scheduler and I/O priority",
         |c| {
-            c.config["process"]["scheduler"] = json!({"policy": "SCHED_BATCH"});
+            c.config["process"]["scheduler"] =
+                json!({"policy": "SCHED_BATCH", "nice": host::nicer_by(0)});
             c.config["process"]["ioPriority"] = json!({"class": "IOPRIO_CLASS_BE", "priority": 6});
             with_container(c)?;
             let seen = c.exec_inspect(&[])?;

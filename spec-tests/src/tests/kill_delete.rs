@@ -1,7 +1,7 @@
 //! kill and delete: runtime.md#kill, #delete.
 
-use crate::context::PATIENCE;
 use crate::host::Need;
+use crate::patience;
 use crate::table::Table;
 use crate::{check, check_eq};
 use std::fs;
@@ -270,7 +270,7 @@ fn delete(t: &mut Table) {
         |c| {
             c.launch(&["pause"])?;
             c.kill("KILL")?;
-            let deadline = std::time::Instant::now() + PATIENCE;
+            let deadline = std::time::Instant::now() + patience::usual();
             let id = c.id();
             while c.call(&["delete", &id])?.code != Some(0) {
                 check!(

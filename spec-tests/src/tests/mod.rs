@@ -21,6 +21,7 @@ mod foreground;
 mod hook_order;
 mod hooks;
 mod hostile;
+mod hostile_documents;
 mod identity;
 mod idmap;
 mod kill_delete;
@@ -28,12 +29,14 @@ mod lifecycle;
 mod limits;
 mod log;
 mod mount_effects;
+mod mount_locks;
 mod mount_options;
 mod mounts;
 mod namespace_effects;
 mod namespaces;
 mod netdev;
 mod notify;
+mod paths;
 mod pause;
 mod process;
 mod propagation;
@@ -49,6 +52,8 @@ mod seccomp_notify;
 mod security;
 mod security_attack;
 mod security_audit;
+mod security_binary;
+mod security_caller;
 mod security_process;
 mod security_race;
 mod selinux;
@@ -65,7 +70,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 58] = [
+    let subjects: [fn(&mut Table); 62] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -80,6 +85,7 @@ pub fn all() -> Table {
         namespace_effects::add,
         userns::add,
         idmap::add,
+        mount_locks::add,
         annotations::add,
         fields::add,
         netdev::add,
@@ -89,6 +95,7 @@ pub fn all() -> Table {
         mount_effects::add,
         propagation::add,
         rootfs::add,
+        paths::add,
         devices::add,
         seccomp::add,
         seccomp_notify::add,
@@ -119,8 +126,10 @@ pub fn all() -> Table {
         errors::add,
         security::add,
         security_process::add,
+        security_binary::add,
         security_attack::add,
         security_audit::add,
+        security_caller::add,
         hostile::add,
         security_race::add,
         reliability::add,
@@ -142,11 +151,12 @@ const DESCRIPTORS: &str = "CVE-2024-21626, CVE-2016-9962: no descriptor of the h
 const SYSCTL: &str = "CVE-2022-0811: only parameters of the container's own namespaces";
 
 /// Tests of other subjects that are security tests, too.
-const GUARDS: [(&str, &str); 27] = [
+const GUARDS: [(&str, &str); 30] = [
     ("user/additional-gids", GROUPS),
     ("user/no-inherited-groups", GROUPS),
     ("capabilities/user-without-ambient", AMBIENT),
     ("capabilities/ambient", AMBIENT),
+    ("capabilities/ambient-of-the-caller", AMBIENT),
     ("capabilities/five-sets", INHERITABLE),
     ("capabilities/exec-cap-not-inheritable", INHERITABLE),
     ("capabilities/absent", INHERITABLE),
@@ -155,6 +165,8 @@ const GUARDS: [(&str, &str); 27] = [
     ("descriptors/caller-not-passed", DESCRIPTORS),
     ("descriptors/caller-not-in-created", DESCRIPTORS),
     ("descriptors/no-host-folders-in-created", DESCRIPTORS),
+    ("descriptors/preserve-fds-own-numbers", DESCRIPTORS),
+    ("descriptors/preserve-fds-no-way-out", DESCRIPTORS),
     ("exec/descriptors", DESCRIPTORS),
     ("sysctl/refused-not-namespaced", SYSCTL),
     ("sysctl/refused-traversal", SYSCTL),

@@ -3,6 +3,7 @@
 use crate::check::Verdict;
 use crate::context::{Context, poll_for};
 use crate::host::Need;
+use crate::patience;
 use crate::table::Table;
 use crate::{check, check_eq};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, setrlimit};
@@ -185,7 +186,7 @@ fn exhausted(t: &mut Table) {
             let begin = Instant::now();
             c.run(&["exit", "0"])?;
             check!(
-                begin.elapsed() < Duration::from_secs(3),
+                begin.elapsed() < patience::seconds(3),
                 "run took {:?}",
                 begin.elapsed()
             );

@@ -3,8 +3,9 @@
 
 use crate::check::Verdict;
 use crate::config::{add_mount, push};
-use crate::context::Context;
+use crate::context::{Context, json_line};
 use crate::host::Need;
+use crate::inside::Inside;
 use crate::sentinel::Sentinel;
 use crate::table::Table;
 use crate::{check, check_eq};
@@ -50,11 +51,15 @@ impl Context {
     }
 }
 
-/// Ways for an image to point at the sentinel.
-fn targets(sentinel: &Sentinel) -> [String; 2] {
+/// Ways for an image to point at the sentinel, and at something that could be made in it.
+fn targets(sentinel: &Sentinel) -> [String; 4] {
+    let up = "../../../../../../../../../..";
+    let path = sentinel.path();
     [
-        sentinel.path(),
-        format!("../../../../../../../../../..{}", sentinel.path()),
+        path.clone(),
+        format!("{up}{path}"),
+        format!("{path}/missing"),
+        format!("{up}{path}/missing/too"),
     ]
 }
 
@@ -87,9 +92,18 @@ fn links(t: &mut Table) {
                         _ => add_mount(&mut c.config, "/data", kind, kind, &[]),
                     }
                     c.args(&["inspect"]);
-                    c.run_somehow()?;
+                    let output = c.run_somehow()?;
                     c.config["mounts"] = first;
                     sentinel.unchanged()?;
+                    if output.code == Some(0) {
+                        let file = if kind == "bind-file" { "/file" } else { "" };
+                        let inside = target.trim_start_matches("../");
+                        let place = format!("/{}{file}", inside.trim_start_matches('/'));
+                        check!(
+                            Inside(json_line(&output)?).mount(&place).is_some(),
+                            "no mount on {place} in the container"
+                        );
+                    }
                 }
                 Ok(())
             },

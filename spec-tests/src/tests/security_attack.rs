@@ -24,7 +24,7 @@ fn rounds(c: &Context) -> usize {
 }
 
 /// Ends the attacker in the container, and answers what it has to report.
-fn report(c: &mut Context) -> Verdict<Value> {
+pub fn report(c: &mut Context) -> Verdict<Value> {
     fs::write(c.rootfs().join("data/stop"), "")?;
     let report = c.await_line()?;
     c.await_status("stopped")?;

@@ -31,6 +31,6 @@ pub fn accept(listener: &UnixListener) -> Verdict<UnixStream> {
     let stream =
         crate::context::poll_for("a connection to the socket", || listener.accept().ok())?.0;
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(crate::context::PATIENCE))?;
+    stream.set_read_timeout(Some(crate::patience::usual()))?;
     Ok(stream)
 }

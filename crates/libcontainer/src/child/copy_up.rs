@@ -3,7 +3,7 @@
 use super::Done;
 use crate::sync::Calling;
 use kernel::file::{
-    self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY,
+    self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY,
 };
 use kernel::{Errno, Result};
 use std::ffi::CStr;
@@ -44,8 +44,9 @@ fn entry(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr, depth: usize) ->
             tree(source.as_fd(), copy.as_fd(), depth - 1)?;
         }
         libc::S_IFREG => {
-            // Somebody may have put a pipe in its place: never wait.
-            let source = file::openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)?;
+            // Somebody may have put a pipe or a terminal in its place: never wait.
+            let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+            let source = file::openat(from, name, flags, 0)?;
             let copy = file::openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode)?;
             while file::sendfile(copy.as_fd(), source.as_fd(), 1 << 30)? > 0 {}
         }

@@ -5,7 +5,11 @@ use super::{Child, Done};
 use crate::plan::DeviceNode;
 use crate::root::{Make, split};
 use crate::sync::{self, Calling, Fault, Text};
-use kernel::file::{self, CWD, O_CREAT, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_PATH, O_RDWR, O_WRONLY};
+use crate::walk;
+use kernel::file::{
+    self, CWD, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_PATH, O_RDWR, O_WRONLY,
+    RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV,
+};
 use kernel::{Errno, io, mount, tty};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -108,19 +112,24 @@ impl<'a> Child<'a> {
 
     /// A terminal out of the container's own devpts, opened without a path that the image controls (CVE-2025-52565).
     pub(super) fn console(&mut self, on_dev_console: bool) -> Done {
-        let master = self
+        let wrong = Fault::about(
+            "open /dev/pts/ptmx",
+            Errno::ENODEV,
+            b"a terminal needs a devpts mount on /dev/pts",
+        );
+        // The filesystem first: to open a device that an image has in its place could already do something.
+        let devpts = self
             .root()?
-            .open(c"/dev/pts/ptmx", O_RDWR | O_NOCTTY)
+            .open(c"/dev/pts", O_PATH | O_DIRECTORY)
+            .calling("open /dev/pts")?;
+        if filesystem_type(devpts.as_fd())? != DEVPTS_SUPER_MAGIC {
+            return Err(wrong);
+        }
+        let resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+        let master = walk::open(devpts.as_fd(), c"ptmx", O_RDWR | O_NOCTTY, resolve)
             .calling("open /dev/pts/ptmx")?;
-        let st = file::fstat(master.as_fd()).calling("fstat")?;
-        if filesystem_type(master.as_fd())? != DEVPTS_SUPER_MAGIC
-            || st.st_rdev != file::device(5, 2)
-        {
-            return Err(Fault::about(
-                "open /dev/pts/ptmx",
-                Errno::ENODEV,
-                b"a terminal needs a devpts mount on /dev/pts",
-            ));
+        if file::fstat(master.as_fd()).calling("fstat")?.st_rdev != file::device(5, 2) {
+            return Err(wrong);
         }
         tty::unlock(master.as_fd()).calling("ioctl TIOCSPTLCK")?;
         let slave = tty::open_peer(master.as_fd()).calling("ioctl TIOCGPTPEER")?;
@@ -158,13 +167,18 @@ impl<'a> Child<'a> {
         mount::move_mount(tree.as_fd(), target.as_fd()).calling("move_mount")
     }
 
-    /// Gives standard input, output and error to the user, so that it can open them anew through /dev/stdout. Not /dev/null, which is everybody's.
+    /// Gives standard input, output and error to the user, so that it can open them anew through /dev/stdout. Not /dev/null, which is everybody's; and not a
+    /// file that came for reading: its owner could open it for writing.
     pub(super) fn stdio_owner(&self) -> Done {
         let uid = self.given.program.process.uid;
         for fd in [io::STDIN, io::STDOUT, io::STDERR] {
             let Ok(st) = file::fstat(fd) else { continue };
             let null = st.st_mode & S_IFMT == S_IFCHR && st.st_rdev == file::device(1, 3);
-            if null || st.st_uid == uid {
+            let stored = matches!(
+                st.st_mode & S_IFMT,
+                libc::S_IFREG | libc::S_IFDIR | libc::S_IFBLK
+            );
+            if null || st.st_uid == uid || stored && !io::is_writable(fd) {
                 continue;
             }
             match file::fchownat(fd, c"", uid, u32::MAX) {

@@ -88,6 +88,10 @@ impl Child<'_> {
             count += 1;
         }
         self.close_all_but(&keep[..count])?;
+        if self.given.program.is_seen_by_others() {
+            // Nothing of the host is left in it, and the engine may look at its namespaces now.
+            let _ = process::set_dumpable(true);
+        }
         sync::ready(self.given.sync).calling("sendmsg")
     }
 

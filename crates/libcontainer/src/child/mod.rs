@@ -118,7 +118,7 @@ pub fn run(given: Inheritance<'_>) -> ! {
     let _ = io::close_all_but(3 + given.program.process.preserve_fds, given.keep);
     // If the parent dies before the record is complete, so do we.
     let _ = process::set_parent_death_signal(libc::SIGKILL);
-    if given.hide {
+    if given.hide || given.program.is_seen_by_others() {
         let _ = process::set_dumpable(false);
     }
     process::umask(0);

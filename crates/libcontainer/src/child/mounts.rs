@@ -101,18 +101,17 @@ impl<'a> Child<'a> {
                 .calling("open target")?;
             super::copy_up::copy(below.as_fd(), new.as_fd())?;
         }
-        self.pin(mount)?;
+        match (mount.plain_target, mount.fstype.to_bytes()) {
+            (true, b"proc") => self.pin(&mount.target, PROC_SUPER_MAGIC)?,
+            (true, b"sysfs") => self.pin(&mount.target, SYSFS_MAGIC)?,
+            _ => {}
+        }
         self.then(&mount.target, &mount.then)
     }
 
     /// Holds on to a new procfs or sysfs. Whoever renames in the root filesystem meanwhile could have the paths inside that are to be hidden looked up in another
     /// directory, and give the mount its name back later (CVE-2023-27561).
-    fn pin(&mut self, mount: &'a Mount) -> Done {
-        let magic = match (mount.plain_target, mount.fstype.to_bytes()) {
-            (true, b"proc") => PROC_SUPER_MAGIC,
-            (true, b"sysfs") => SYSFS_MAGIC,
-            _ => return Ok(()),
-        };
+    fn pin(&mut self, target: &'a CStr, magic: i64) -> Done {
         let Some(place) = self.pinned.iter_mut().find(|place| place.is_none()) else {
             return Ok(());
         };
@@ -120,9 +119,7 @@ impl<'a> Child<'a> {
             .root
             .as_ref()
             .ok_or(Fault::new("open", Errno::ENOENT))?;
-        let fd = root
-            .open_plain_directory(&mount.target)
-            .calling("open target")?;
+        let fd = root.open_plain_directory(target).calling("open target")?;
         if filesystem_type(fd.as_fd())? != magic {
             return Err(Fault::about(
                 "open target",
@@ -130,7 +127,7 @@ impl<'a> Child<'a> {
                 b"somebody has renamed it",
             ));
         }
-        *place = Some((&mount.target, fd));
+        *place = Some((target, fd));
         Ok(())
     }
 
@@ -214,7 +211,7 @@ impl<'a> Child<'a> {
         }
     }
 
-    pub(super) fn bind(&mut self, bind: &Bind) -> Done {
+    pub(super) fn bind(&mut self, bind: &'a Bind) -> Done {
         self.forget_directory(&bind.target);
         let tree = if bind.idmapped {
             self.fetch_tree(bind.tree)?
@@ -243,9 +240,11 @@ impl<'a> Child<'a> {
         } else {
             Make::File
         };
-        let target = match bind.target_nofollow {
-            true => self.target_itself(&bind.target, make).brief()?,
-            false => self
+        let kernels = matches!(bind.target.to_bytes(), b"/proc" | b"/sys");
+        let target = match (kernels, bind.target_nofollow) {
+            (true, _) => self.plain_target(&bind.target).brief()?,
+            (_, true) => self.target_itself(&bind.target, make).brief()?,
+            _ => self
                 .root()?
                 .ensure(&bind.target, make)
                 .calling("open target")
@@ -260,6 +259,12 @@ impl<'a> Child<'a> {
         // The descriptor is that of the mount, attached or not.
         if let Some(change) = late {
             attributes::set(tree, false, change)?;
+        }
+        if kernels {
+            let magic = filesystem_type(tree)?;
+            if matches!(magic, PROC_SUPER_MAGIC | SYSFS_MAGIC) {
+                self.pin(&bind.target, magic)?;
+            }
         }
         change(tree, &bind.then)
     }

@@ -34,7 +34,7 @@ pub use op::{Await, Bind, DeviceNode, HookPoint, Mount, Op, Remount, Then};
 
 use crate::error::{Error, Result};
 use kernel::exec::StringArray;
-use kernel::process::Limit;
+use kernel::process::{CLONE_NEWPID, CLONE_NEWUSER, Limit};
 use kernel::tty::WindowSize;
 use std::borrow::Cow;
 use std::ffi::CString;
@@ -79,6 +79,15 @@ impl Program {
                 Op::JoinCgroup | Op::BecomeRoot | Op::Spawn { .. } => true,
                 _ => false,
             })
+    }
+
+    /// Whether processes of another container see this one from its birth on, and count as its like: it joins their pid namespace, and no user namespace comes
+    /// with it that would shield it.
+    pub fn is_seen_by_others(&self) -> bool {
+        let joins = |slot: &Slot| matches!(slot.what, SlotKind::Namespace { kind, .. } if kind == CLONE_NEWPID);
+        let shielded =
+            |step: &Step| matches!(step.op, Op::Spawn { flags } if flags & CLONE_NEWUSER != 0);
+        self.slots.iter().any(joins) && !self.stage.iter().any(shielded)
     }
 }
 

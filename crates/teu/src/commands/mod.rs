@@ -71,7 +71,19 @@ pub fn enter(command: &Command) -> Result<()> {
     let first = first
         .filter(|n| *n < i32::MAX as u32)
         .ok_or_else(|| usage("--preserve-fds is too large"))?;
+    check_preserved(first as i32)?;
     kernel::io::close_from(first).map_err(|e| Error::os("close inherited descriptors", e))
+}
+
+/// Here, where nothing of our own is open yet: a number that the caller left free would be one of ours, and stay open until execve (CVE-2024-21626).
+fn check_preserved(first: i32) -> Result<()> {
+    match (3..first).find(|fd| !kernel::io::is_open(*fd)) {
+        None => Ok(()),
+        Some(fd) => Err(usage(format!(
+            "please check that --preserve-fds {}: descriptor {fd} is not open",
+            first - 3
+        ))),
+    }
 }
 
 /// The stack grows as far as the limit lets it, and beyond that the kernel says nothing but SIGSEGV.

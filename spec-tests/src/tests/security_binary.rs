@@ -1,0 +1,130 @@
+//! Holes around the runtime's own binary and oversized values.
+
+use crate::check;
+use crate::check::fail;
+use crate::host::Need;
+use crate::table::Table;
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+/// Adds to the group of holes.
+pub fn add(t: &mut Table) {
+    t.group("security");
+    binary(t);
+    sizes(t);
+}
+
+fn binary(t: &mut Table) {
+    t.add(
+        "cve-2019-5736",
+        "CVE-2019-5736: the runtime's binary cannot be \
+             opened for writing through a container's process",
+        |c| {
+            let runtime = c.runtime.path.clone();
+            let before = fs::read(&runtime)?;
+            c.args(&["pause"]);
+            c.create()?;
+            let pid = c.pid()?;
+            let exe = rustix::fs::open(
+                format!("/proc/{pid}/exe"),
+                rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC,
+                rustix::fs::Mode::empty(),
+            )?;
+            c.destroy()?;
+            let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&exe));
+            if let Ok(file) = fs::OpenOptions::new().write(true).open(&path) {
+                let (ours, theirs) = (file.metadata()?, fs::metadata(&runtime)?);
+                check!(
+                    (ours.dev(), ours.ino()) != (theirs.dev(), theirs.ino()),
+                    "{} can be written through /proc/PID/exe",
+                    runtime.display()
+                );
+                let seals =
+                    rustix::fs::fcntl_get_seals(&file).unwrap_or(rustix::fs::SealFlags::empty());
+                check!(
+                    seals.contains(rustix::fs::SealFlags::WRITE),
+                    "the copy of the binary can be written; seals are {seals:?}"
+                );
+            }
+            check!(fs::read(&runtime)? == before, "the binary changed");
+            Ok(())
+        },
+    )
+    .needs(&[Need::Root]);
+    t.add(
+        "cve-2019-5736-self-exe",
+        "CVE-2019-5736: an image whose program is /proc/self/exe cannot change the binary",
+        |c| {
+            let runtime = c.runtime.path.clone();
+            let before = fs::read(&runtime)?;
+            c.config["process"]["args"] = json!(["/proc/self/exe", "--version"]);
+            c.run_somehow()?;
+            check!(fs::read(&runtime)? == before, "the binary changed");
+            Ok(())
+        },
+    );
+}
+
+fn sizes(t: &mut Table) {
+    let long = "x".repeat(70_000);
+    let cases: [(&str, Value); 3] = [
+        (
+            "namespace-path",
+            json!({"linux": {"namespaces": [{"type": "network", "path": format!("/{long}")}]}}),
+        ),
+        ("rootfs-path", json!({"root": {"path": long.clone()}})),
+        ("cwd", json!({"process": {"cwd": format!("/{long}")}})),
+    ];
+    for (name, change) in cases {
+        t.add(
+            format!("cve-2021-43784-{name}"),
+            "CVE-2021-43784: values of 70 kB are a clean error or have exactly their effect",
+            move |c| {
+                merge(&mut c.config, &change);
+                c.create_fails().map(|_| ())
+            },
+        );
+    }
+    t.add(
+        "cve-2021-43784-mappings",
+        "CVE-2021-43784: thousands of id mappings are a clean error",
+        |c| {
+            crate::config::use_user_namespace(&mut c.config, 100_000);
+            let map: Vec<Value> = (0..5000)
+                .map(|i| json!({"containerID": i, "hostID": 100_000 + i, "size": 1}))
+                .collect();
+            c.config["linux"]["uidMappings"] = json!(map);
+            c.create_fails().map(|_| ())
+        },
+    )
+    .needs(&[Need::Root, Need::UserNamespace]);
+    t.add(
+        "long-id",
+        "an id of 5000 characters is a clean error",
+        |c| {
+            c.write_config()?;
+            let (id, bundle) = (
+                format!("{}{}", c.tag, "x".repeat(5000)),
+                c.bundle().to_string_lossy().into_owned(),
+            );
+            let output = c.call(&["create", "--bundle", &bundle, &id])?;
+            if output.code == Some(0) {
+                return fail("it was accepted");
+            }
+            output.failure().map(|_| ())
+        },
+    );
+}
+
+/// Merges objects; arrays and the rest are replaced.
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}
