@@ -7,7 +7,7 @@ DESTDIR ?=
 RUNTIME ?= $(CURDIR)/teu
 
 .DEFAULT_GOAL := build
-.PHONY: build install test unit-tests spec-tests compare security fuzz lint miri dependencies reproducible demo runtime-tools vm test-vm test-engines bench clean help
+.PHONY: build install test unit-tests spec-tests compare conformance security fuzz lint miri dependencies reproducible demo runtime-tools vm test-vm test-engines bench clean help
 
 build: ## the release binary: ./teu, static, one file
 	@scripts/setup build
@@ -34,6 +34,9 @@ spec-tests: ## the conformance suite on $RUNTIME (any OCI runtime; default ./teu
 compare: build ## the conformance suite on teu, runc and crun, as one matrix
 	@scripts/setup test
 	@scripts/spec-tests --compare
+
+conformance: ## docs/conformance.md from the reports of make compare and make test-vm
+	@scripts/conformance
 
 lint: ## formatting, clippy, shell syntax
 	@scripts/setup build

@@ -37,7 +37,7 @@ class Results:
 
     def cell(self, engine, feature):
         signs = [SIGNS[self.verdicts.get((engine, runtime, feature), (None,))[0]] for runtime in self.runtimes]
-        return "" if set(signs) == {"-"} else " ".join(signs)
+        return "" if "-" in signs and set(signs) <= {"-", "?"} else " ".join(signs)
 
     def table(self):
         used = [feature for feature in self.features if any(self.cell(engine, feature).strip("? ") for engine in self.engines)]
@@ -111,7 +111,7 @@ def day_section(directory):
 
 
 def drop_ins_section(directory):
-    lines = rows(f"{directory}/drop-ins.tsv", 3)
+    lines = sorted(rows(f"{directory}/drop-ins.tsv", 3), key=lambda line: line[0])
     return markdown_table([["file", "verdict", "what was done"], *lines]) if lines else "Not run."
 
 

@@ -13,6 +13,7 @@ use std::os::fd::BorrowedFd;
 /// `ENOSYS` where there is no code for the architecture or a filter withholds clone3: use [`crate::process::clone`] then. Else those of clone3(2).
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub fn clone_in_place(cgroup: Option<BorrowedFd<'_>>, child: &dyn Fn()) -> Result<Child> {
+    use crate::process::CLONED;
     use crate::sys::{known, owned};
     use std::os::fd::{AsRawFd, RawFd};
 
@@ -28,8 +29,11 @@ pub fn clone_in_place(cgroup: Option<BorrowedFd<'_>>, child: &dyn Fn()) -> Resul
         args.cgroup = cgroup.as_raw_fd() as u64;
     }
     let errno = |result: isize| Errno(-result as i32);
+    // The memory is one, and this process stands still while the child lives.
+    CLONED.set(true);
     // SAFETY: args is live, of the size that is passed inside, and has what the function demands; `child` outlives the call.
     let result = unsafe { clone_and_run(&args, size_of::<libc::clone_args>(), &child) };
+    CLONED.set(false);
     if result < 0 {
         // SAFETY: a size of 0 is refused before the structure is looked at.
         let probe = || unsafe { libc::syscall(libc::SYS_clone3, &args, 0usize) };
@@ -120,9 +124,11 @@ mod tests {
         let child = clone_in_place(None, &|| {
             // Not the C library's, which some versions keep.
             seen.store(process::getpid() as u32, Relaxed);
+            assert!(process::is_cloned());
             process::exit(7)
         })
         .unwrap();
+        assert!(!process::is_cloned());
         assert_eq!(seen.load(Relaxed), child.pid as u32);
         assert_ne!(child.pid as u32, std::process::id());
         assert_eq!(process::wait(child.pidfd.as_fd()).unwrap(), Exit::Code(7));

@@ -32,10 +32,10 @@ pub struct Child {
 }
 
 thread_local! {
-    static CLONED: Cell<bool> = const { Cell::new(false) };
+    pub(crate) static CLONED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this process was made by [`clone`].
+/// Whether this process was made by [`clone`] or [`crate::in_place::clone_in_place`].
 pub fn is_cloned() -> bool {
     CLONED.get()
 }

@@ -236,15 +236,16 @@ fn neighbour(t: &mut Table) {
                 state.to_string_lossy().into_owned(),
             );
             let id = format!("{}-second", c.id());
-            let mut made = 0;
+            let (mut made, mut last) = (0, String::new());
             for _ in 0..if c.full { 200 } else { 40 } {
                 // Held for a moment it may be slow, and a debugger may end it.
                 let output = c.bare_command(&["--root", &state, "run", "--bundle", &bundle, &id])?.run()?;
                 made += usize::from(output.code == Some(0));
+                last = output.stderr;
                 let _ = c.call(&["delete", "--force", &id])?;
             }
             let report = super::security_attack::report(c)?;
-            check!(made > 0, "no second container could be made");
+            check!(made > 0, "no second container could be made: {last}");
             check_eq!(report["hits"], json!([]), "ways to the host");
             Ok(())
         },

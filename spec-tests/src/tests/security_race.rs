@@ -25,6 +25,7 @@ pub fn add(t: &mut Table) {
     t.group("security");
     volumes(t);
     filesystems(t);
+    masks(t);
     devices(t);
     folders(t);
 }
@@ -271,6 +272,32 @@ fn filesystems(t: &mut Table) {
         .needs(&[Need::Root])
         .seconds(200);
     }
+}
+
+fn masks(t: &mut Table) {
+    t.add(
+        "mask-copies-race",
+        "CVE-2025-31133 class: what hides a path is empty, also where somebody exchanges the place of the first that is hidden",
+        |c| {
+            let folder = c.rootfs().join("data");
+            fs::create_dir_all(folder.join("hidden"))?;
+            symlink("/proc", folder.join("link"))?;
+            c.config["linux"]["maskedPaths"] = json!(["/data/hidden", "/sys/firmware"]);
+            c.args(&["inspect"]);
+            let names = [folder.join("hidden"), folder.join("link")];
+            race(c, names, move |c, _| {
+                let output = run_blind(c)?;
+                if output.code == Some(0) {
+                    let mounts = Inside(json_line(&output)?).mounts();
+                    let wrong = mounts.into_iter().find(|m| m.point == "/sys/firmware" && m.kind != "tmpfs");
+                    check!(wrong.is_none(), "/sys/firmware is hidden by {wrong:?}");
+                }
+                Ok(output.code == Some(0))
+            })
+        },
+    )
+    .needs(&[Need::Root])
+    .seconds(200);
 }
 
 fn devices(t: &mut Table) {

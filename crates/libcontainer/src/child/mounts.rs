@@ -170,8 +170,17 @@ impl<'a> Child<'a> {
             set: options::attributes(mount.flags) & !m::MOUNT_ATTR__ATIME,
             ..Attributes::default()
         };
-        attributes::set(tree.as_fd(), false, change)?;
-        m::move_mount(tree.as_fd(), target).calling("move_mount")
+        match m::set_attributes(tree.as_fd(), false, change, None) {
+            // Only an attached mount can be remounted.
+            Err(Errno::ENOSYS) => {
+                m::move_mount(tree.as_fd(), target).calling("move_mount")?;
+                attributes::set(tree.as_fd(), false, change)
+            }
+            other => {
+                other.calling("mount_setattr")?;
+                m::move_mount(tree.as_fd(), target).calling("move_mount")
+            }
+        }
     }
 
     /// Propagation and recursive attributes, on what is mounted at the target now.

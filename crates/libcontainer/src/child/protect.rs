@@ -121,7 +121,9 @@ impl Child<'_> {
             match &covers.directory {
                 Some(directory) => directory.as_fd(),
                 None => {
-                    covers.directory = Some(self.mount_empty(path)?);
+                    let directory = self.mount_empty(path)?;
+                    // Elsewhere somebody could have put another directory there meanwhile, and copies of that would be seen, not hidden.
+                    covers.directory = self.pinned(path).map(|_| directory);
                     return Ok(());
                 }
             }
