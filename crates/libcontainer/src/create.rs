@@ -138,7 +138,7 @@ pub fn decide(options: &Options<'_>) -> Result<(Spec, Plan, PathBuf)> {
         add_notify_socket(&mut spec, options);
     }
     let mut warnings = Vec::new();
-    tolerate::tolerate(&mut spec, &mut warnings);
+    tolerate::tolerate(&mut spec, &mut warnings)?;
     // Valid until the start: `create` takes it.
     let no_process = spec.process.is_none() && options.await_command;
     if no_process {

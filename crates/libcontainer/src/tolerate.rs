@@ -1,15 +1,20 @@
 //! What a configuration may ask for in vain: each is taken out of it, with a warning.
 //!
-//! Engines and people carry configurations from host to host. A label for a security module that this kernel runs without, or filesystem options on a
-//! bind mount, change nothing about what the container can do here.
+//! Engines and people carry configurations from host to host. A label for the files of mounts where no module reads labels, or filesystem options on a
+//! bind mount, change nothing about what the container can do here. A profile that was to confine the process does: it is refused where nothing would.
 
+use crate::error::{Error, Result};
 use crate::plan::options;
 use crate::spec::Spec;
 use std::path::Path;
 
 /// Takes out what has no effect on this host.
-pub fn tolerate(spec: &mut Spec, warnings: &mut Vec<String>) {
-    labels(spec, warnings);
+///
+/// # Errors
+/// An AppArmor profile on a kernel without AppArmor.
+pub fn tolerate(spec: &mut Spec, warnings: &mut Vec<String>) -> Result<()> {
+    profile(spec)?;
+    mount_label(spec, warnings);
     for (i, mount) in spec.mounts.iter_mut().enumerate() {
         let bind = mount.r#type.as_deref() == Some("bind")
             || mount.options.iter().any(|o| o == "bind" || o == "rbind");
@@ -23,31 +28,43 @@ pub fn tolerate(spec: &mut Spec, warnings: &mut Vec<String>) {
             });
         }
     }
+    Ok(())
 }
 
-/// Labels of modules that the kernel runs without.
-fn labels(spec: &mut Spec, warnings: &mut Vec<String>) {
-    let mut drop = |label: &mut Option<String>, field: &str, module: &str| {
-        if let Some(label) = label.take() {
-            warnings.push(format!("{module} is off in this kernel: \"{label}\" has no effect (config.json: {field}), ignoring"));
-        }
+/// What is not there cannot confine; and without it everything is unconfined.
+fn profile(spec: &mut Spec) -> Result<()> {
+    let Some(process) = spec
+        .process
+        .as_mut()
+        .filter(|p| p.apparmor_profile.is_some())
+    else {
+        return Ok(());
     };
-    let process = spec.process.as_mut();
-    let wants_apparmor = process
-        .as_ref()
-        .is_some_and(|p| p.apparmor_profile.is_some());
-    let wants_selinux = spec.linux.as_ref().is_some_and(|l| l.mount_label.is_some());
-    if let Some(process) = process {
-        if wants_apparmor && !apparmor() {
-            drop(
-                &mut process.apparmor_profile,
-                "/process/apparmorProfile",
-                "AppArmor",
+    if apparmor() {
+        return Ok(());
+    }
+    match process.apparmor_profile.take().as_deref() {
+        None | Some("" | "unconfined") => Ok(()),
+        Some(profile) => {
+            let why = format!(
+                "AppArmor is off in this kernel and cannot confine the process by the profile \"{profile}\""
             );
+            Err(Error::invalid("/process/apparmorProfile", why)
+                .hint("leave the profile out, or boot with lsm=...,apparmor"))
         }
     }
-    if let Some(linux) = spec.linux.as_mut().filter(|_| wants_selinux && !selinux()) {
-        drop(&mut linux.mount_label, "/linux/mountLabel", "SELinux");
+}
+
+/// A label for the files of mounts, where nothing reads it.
+fn mount_label(spec: &mut Spec, warnings: &mut Vec<String>) {
+    let Some(linux) = spec.linux.as_mut().filter(|l| l.mount_label.is_some()) else {
+        return;
+    };
+    if selinux() {
+        return;
+    }
+    if let Some(label) = linux.mount_label.take() {
+        warnings.push(format!("SELinux is off in this kernel: \"{label}\" has no effect (config.json: /linux/mountLabel), ignoring"));
     }
 }
 
@@ -84,7 +101,7 @@ mod tests {
             ..Spec::default()
         };
         let mut warnings = Vec::new();
-        tolerate(&mut spec, &mut warnings);
+        tolerate(&mut spec, &mut warnings).unwrap();
         assert_eq!(spec.mounts[0].options, ["rbind", "ro", "idmap=uids=0-1-1"]);
         assert_eq!(spec.mounts[1].options, ["mode=755"]);
         assert_eq!(warnings.len(), 1);
