@@ -164,7 +164,7 @@ fn join(chosen: &[&Test], options: &Options) -> io::Result<bool> {
         .ok_or_else(|| io::Error::other("--join needs --markdown"))?;
     let mut columns = Vec::new();
     for report in &options.join {
-        columns.extend(Column::of_tap(report)?);
+        Column::add_tap(&mut columns, report)?;
     }
     std::fs::write(file, report::matrix::markdown(chosen, &columns)).map(|()| true)
 }

@@ -80,32 +80,37 @@ impl Column {
             .collect()
     }
 
-    /// The columns of a TAP report that the suite wrote before, `ENVIRONMENT=FILE`.
-    pub fn of_tap(text: &str) -> io::Result<Vec<Column>> {
+    /// Adds the columns of a TAP report that the suite wrote before, `ENVIRONMENT=FILE`. Of several reports of one runtime in one place the last one counts.
+    pub fn add_tap(columns: &mut Vec<Column>, text: &str) -> io::Result<()> {
         let (environment, file) = text
             .split_once('=')
             .ok_or_else(|| io::Error::other(format!("{text}: not ENVIRONMENT=FILE")))?;
         let tap = std::fs::read_to_string(file)
             .map_err(|error| io::Error::other(format!("{file}: {error}")))?;
-        let mut columns: Vec<Column> = Vec::new();
+        let find = |columns: &[Column], runtime: &str| {
+            let same = |c: &Column| c.runtime == runtime && c.environment == environment;
+            columns.iter().position(same)
+        };
         for line in tap.lines() {
             if let Some((runtime, version)) = line
                 .strip_prefix("# runtime ")
                 .and_then(|rest| rest.split_once(' '))
             {
-                columns.push(Column {
-                    runtime: runtime.to_string(),
-                    version: version.to_string(),
-                    environment: environment.to_string(),
-                    marks: BTreeMap::new(),
-                });
+                if find(columns, runtime).is_none() {
+                    columns.push(Column {
+                        runtime: runtime.to_string(),
+                        version: version.to_string(),
+                        environment: environment.to_string(),
+                        marks: BTreeMap::new(),
+                    });
+                }
             } else if let Some((runtime, test, mark)) = point(line) {
-                if let Some(column) = columns.iter_mut().find(|c| c.runtime == runtime) {
-                    column.marks.insert(test.to_string(), mark);
+                if let Some(at) = find(columns, runtime) {
+                    columns[at].marks.insert(test.to_string(), mark);
                 }
             }
         }
-        Ok(columns)
+        Ok(())
     }
 }
 
