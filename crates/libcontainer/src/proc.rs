@@ -3,7 +3,7 @@
 use crate::error::{During, Error, Kind, Result};
 use kernel::file::{self, CWD, O_RDONLY};
 use kernel::{Errno, io};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::AsFd;
 
 /// The parts of /proc/PID/stat (proc_pid_stat(5)) that identify a process.
@@ -23,7 +23,19 @@ pub struct Stat {
 /// `ENOENT` or `ESRCH` when there is no such process.
 pub fn stat(pid: i32) -> kernel::Result<Stat> {
     let path = CString::new(format!("/proc/{pid}/stat")).map_err(|_| Errno::EINVAL)?;
-    let file = file::openat(CWD, &path, O_RDONLY, 0)?;
+    stat_at(&path)
+}
+
+/// Reads /proc/self/stat.
+///
+/// # Errors
+/// Those of open and read.
+pub fn own_stat() -> kernel::Result<Stat> {
+    stat_at(c"/proc/self/stat")
+}
+
+fn stat_at(path: &CStr) -> kernel::Result<Stat> {
+    let file = file::openat(CWD, path, O_RDONLY, 0)?;
     let mut buf = [0; 1024];
     let n = io::read(file.as_fd(), &mut buf)?;
     parse(&buf[..n]).ok_or(Errno::EIO)

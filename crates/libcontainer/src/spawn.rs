@@ -75,6 +75,8 @@ pub struct Spawned {
     pub staged: bool,
     /// What is known about it.
     pub facts: Facts,
+    /// A record will tell of it, so when it started must be known.
+    recorded: bool,
     /// When it started, in clock ticks since boot (proc_pid_stat(5)).
     pub start_time: u64,
     /// What the process said before the stage told of its birth: both write to the same socket, and neither waits for the other.
@@ -102,6 +104,11 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
     );
     keep.extend(setup.hooks.descriptors().map(|fd| fd.as_raw_fd()));
     keep.sort_unstable();
+    // A process that joins is told nothing on its way, unless it asks; what it inherits is what this process ignores.
+    let ignored_signals = match setup.hide {
+        true => proc::own_stat().map_or(0, |stat| stat.ignored_signals),
+        false => 0,
+    };
     let given = Inheritance {
         program: setup.program,
         slots: &setup.slots,
@@ -112,6 +119,7 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
         hook_states: setup.hook_states,
         keep: &keep,
         hide: setup.hide,
+        ignored_signals,
     };
     let args = CloneArgs {
         flags: setup.program.clone_flags,
@@ -139,7 +147,11 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
         sync,
         child,
         staged,
-        facts: Facts::default(),
+        facts: Facts {
+            ignored_signals,
+            ..Facts::default()
+        },
+        recorded: !setup.hide,
         start_time: 0,
         early: VecDeque::new(),
     };
@@ -153,6 +165,9 @@ impl Spawned {
     /// Reads what the child cannot know about itself.
     fn learn(&mut self) {
         self.facts.pid = self.child.pid;
+        if !self.recorded {
+            return;
+        }
         if let Ok(stat) = proc::stat(self.child.pid) {
             self.facts.ignored_signals = stat.ignored_signals;
             self.start_time = stat.start_time;
@@ -256,6 +271,7 @@ mod tests {
             child: born(),
             staged: true,
             facts: Facts::default(),
+            recorded: true,
             start_time: 0,
             early: VecDeque::new(),
         };

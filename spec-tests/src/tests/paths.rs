@@ -77,6 +77,16 @@ fn masked(t: &mut Table) {
         },
     );
     t.add(
+        "masked-turn",
+        "config-linux.md#masked-paths: a path that leads out of /proc and back in",
+        |c| {
+            c.config["linux"]["maskedPaths"] = json!(["/proc/../proc/version"]);
+            let lines = c.attempts(&["read", "/proc/version"])?;
+            check_eq!(lines[0]["value"], "", "/proc/version");
+            Ok(())
+        },
+    );
+    t.add(
         "masked-proc-bound",
         "config-linux.md#masked-paths: files of a /proc that is bound over the container's own",
         |c| {

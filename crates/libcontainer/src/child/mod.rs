@@ -48,6 +48,8 @@ pub struct Inheritance<'a> {
     pub keep: &'a [RawFd],
     /// Joins a container that is running: nobody there may look into this process.
     pub hide: bool,
+    /// What it inherits (proc_pid_stat(5), field 33) as far as that is known before it is born.
+    pub ignored_signals: u32,
 }
 
 /// A descriptor that a step needs for a moment. The numbers are few and all are closed together before the start, so closing each would be a system
@@ -125,7 +127,10 @@ pub fn run(given: Inheritance<'_>) -> ! {
     let mut child = Child {
         last: None,
         answer_to: None,
-        facts: Facts::default(),
+        facts: Facts {
+            ignored_signals: given.ignored_signals,
+            ..Facts::default()
+        },
         root: None,
         directory: None,
         pinned: [None, None],

@@ -47,11 +47,16 @@ pub(super) struct Covers {
 }
 
 impl Child<'_> {
-    /// The procfs or sysfs of our own that a path leads into, and the rest of the path.
+    /// The procfs or sysfs of our own that a path leads into, and the rest of the path. One that turns back may lead out again: `..` stays at
+    /// the root of where a walk began, so that walk must begin at the container's.
     fn pinned<'p>(&self, path: &'p CStr) -> Option<(BorrowedFd<'_>, &'p CStr)> {
         self.pinned.iter().flatten().find_map(|(place, fd)| {
             let below = path.to_bytes_with_nul().strip_prefix(place.to_bytes())?;
             let inside = below.strip_prefix(b"/")?;
+            let text = inside.strip_suffix(b"\0")?;
+            if text.split(|b| *b == b'/').any(|part| part == b"..") {
+                return None;
+            }
             Some((fd.as_fd(), CStr::from_bytes_with_nul(inside).ok()?))
         })
     }

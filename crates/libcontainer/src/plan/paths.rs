@@ -4,11 +4,11 @@ use super::{Op, Step, c_string, step};
 use crate::error::{Error, Result};
 use crate::spec::{Linux, Mount};
 
-/// A step for each path. A path given twice counts once.
+/// A step for each path. A path given twice counts once. `hooks_mount`: hooks run before, which may have mounted anything anywhere.
 ///
 /// # Errors
 /// A path that is not absolute, or the root directory.
-pub fn restricted_paths(linux: &Linux, mounts: &[Mount]) -> Result<Vec<Step>> {
+pub fn restricted_paths(linux: &Linux, mounts: &[Mount], hooks_mount: bool) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     let lists = [
         ("readonlyPaths", &linux.readonly_paths),
@@ -37,7 +37,8 @@ pub fn restricted_paths(linux: &Linux, mounts: &[Mount]) -> Result<Vec<Step>> {
             let op = if name == "maskedPaths" {
                 Op::Mask { path }
             } else {
-                let alone = !mounts.iter().any(|m| may_lie_below(&m.destination, text));
+                let below = |m: &Mount| may_lie_below(&m.destination, text);
+                let alone = !hooks_mount && !mounts.iter().any(below);
                 Op::ReadOnly { path, alone }
             };
             steps.push(step(op, field()));

@@ -85,22 +85,29 @@ impl Parts<'_> {
         if process.terminal.is_some() {
             steps.push(step(Op::Console { mount: true }, "/process/terminal"));
         }
+        let mut hooks_mount = false;
         if let Some(hooks) = &self.spec.hooks {
             if !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty() {
                 steps.push(step(Op::Await(Await::Hooks), "/hooks"));
+                hooks_mount = true;
             }
             if !hooks.create_container.is_empty() {
                 steps.push(step(
                     Op::RunHooks(HookPoint::CreateContainer),
                     "/hooks/createContainer",
                 ));
+                hooks_mount = true;
             }
         }
         if process.cwd.as_bytes() != b"/" {
             steps.push(step(Op::MakeCwd, "/process/cwd"));
         }
         steps.extend(sysctl::sysctls(self.linux, self.ns)?);
-        steps.extend(paths::restricted_paths(self.linux, &self.spec.mounts)?);
+        steps.extend(paths::restricted_paths(
+            self.linux,
+            &self.spec.mounts,
+            hooks_mount,
+        )?);
         steps.extend(mounts.last);
         if self.spec.root.as_ref().is_some_and(|r| r.readonly) {
             steps.push(step(Op::ReadOnlyRoot, "/root/readonly"));
