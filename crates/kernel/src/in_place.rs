@@ -13,21 +13,13 @@ use std::os::fd::BorrowedFd;
 /// `ENOSYS` where there is no code for the architecture or a filter withholds clone3: use [`crate::process::clone`] then. Else those of clone3(2).
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub fn clone_in_place(cgroup: Option<BorrowedFd<'_>>, child: &dyn Fn()) -> Result<Child> {
-    use crate::process::CLONED;
+    use crate::process::{CLONED, CloneArgs};
     use crate::sys::{known, owned};
-    use std::os::fd::{AsRawFd, RawFd};
+    use std::os::fd::RawFd;
 
-    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
     let mut pidfd: RawFd = -1;
-    // SAFETY: clone_args is plain integers, for which zero is a valid value.
-    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD) as u64;
-    args.pidfd = std::ptr::from_mut(&mut pidfd) as u64;
-    args.exit_signal = libc::SIGCHLD as u64;
-    if let Some(cgroup) = cgroup {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = cgroup.as_raw_fd() as u64;
-    }
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK;
+    let args = CloneArgs { flags, cgroup }.to_kernel(&mut pidfd);
     let errno = |result: isize| Errno(-result as i32);
     // The memory is one, and this process stands still while the child lives.
     CLONED.set(true);

@@ -47,12 +47,13 @@ pub fn clone_tree(
     known(owned(open(flags)), || open(!0))
 }
 
+pub(crate) const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
+
 /// open_tree_attr(2) (kernel 6.15): [`clone_tree`] of a single mount and [`set_attributes`] on the copy in one call.
 ///
 /// # Errors
 /// `ENOSYS` from older kernels: make the two calls then.
 pub fn clone_tree_with(dir: BorrowedFd<'_>, path: &CStr, what: Attributes) -> Result<OwnedFd> {
-    const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
     let attr = what.to_kernel(None);
     let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC as u32 | libc::AT_EMPTY_PATH as u32;
     let open = |flags: u32, size: usize| {

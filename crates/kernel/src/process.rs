@@ -22,6 +22,26 @@ pub struct CloneArgs<'a> {
     pub cgroup: Option<BorrowedFd<'a>>,
 }
 
+impl CloneArgs<'_> {
+    /// For clone3(2), with a pidfd that goes where `pidfd` points.
+    pub(crate) fn to_kernel(self, pidfd: *mut RawFd) -> libc::clone_args {
+        const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+        // SAFETY: clone_args is plain integers, for which zero is a valid value.
+        let mut raw: libc::clone_args = unsafe { std::mem::zeroed() };
+        raw.flags = self.flags as u32 as u64 | libc::CLONE_PIDFD as u64;
+        raw.pidfd = pidfd as u64;
+        // With CLONE_PARENT the signal is inherited, and giving one is an error (clone(2)).
+        if self.flags & CLONE_PARENT == 0 {
+            raw.exit_signal = libc::SIGCHLD as u64;
+        }
+        if let Some(cgroup) = self.cgroup {
+            raw.flags |= CLONE_INTO_CGROUP;
+            raw.cgroup = cgroup.as_raw_fd() as u64;
+        }
+        raw
+    }
+}
+
 /// A child process and the descriptor that keeps naming it, whatever becomes of its number.
 #[derive(Debug)]
 pub struct Child {
@@ -48,21 +68,7 @@ pub fn is_cloned() -> bool {
 /// threaded `child` must neither allocate nor take locks.
 pub fn clone(args: CloneArgs<'_>, child: impl FnOnce()) -> Result<Child> {
     let mut pidfd: RawFd = -1;
-    // SAFETY: clone_args is plain integers, for which zero is a valid value.
-    let mut raw: libc::clone_args = unsafe { std::mem::zeroed() };
-    raw.flags = args.flags as u32 as u64 | libc::CLONE_PIDFD as u64;
-    raw.pidfd = std::ptr::from_mut(&mut pidfd) as u64;
-    // With CLONE_PARENT the signal is inherited, and giving one is an error (clone(2)).
-    raw.exit_signal = if args.flags & CLONE_PARENT != 0 {
-        0
-    } else {
-        libc::SIGCHLD as u64
-    };
-    if let Some(cgroup) = args.cgroup {
-        const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
-        raw.flags |= CLONE_INTO_CGROUP;
-        raw.cgroup = cgroup.as_raw_fd() as u64;
-    }
+    let raw = args.to_kernel(&mut pidfd);
     // SAFETY: raw is a live clone_args of the size passed, or the size is 0, which is refused at once. CLONE_VM is not among the flags that callers can set
     // through the constants above, so the child runs on its own copy of this stack and memory, as after fork.
     let clone3 = |size: usize| unsafe { libc::syscall(libc::SYS_clone3, &raw, size) };

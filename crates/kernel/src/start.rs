@@ -9,6 +9,7 @@
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use crate::exec::{begins, is_kept};
+use crate::mount::SYS_OPEN_TREE_ATTR;
 use core::arch::{asm, global_asm};
 use core::mem::MaybeUninit;
 
@@ -105,9 +106,6 @@ unsafe extern "C" fn run_sealed(stack: *const usize) {
         }
     }
 }
-
-/// open_tree_attr(2): kernel 6.15.
-const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
 
 /// Bytes of stack and of the heap that making the default container, and executing something in it, have been seen to take.
 const MAKING: (usize, usize) = (26 * 1024, 68 * 1024);

@@ -30,7 +30,7 @@ pub fn delete(root: &Path, id: &str, force: bool) -> Result<Vec<String>> {
         other => other?,
     }
     if dir.is_gone()? {
-        return Err(Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned()));
+        return Err(Error::no_container(id));
     }
     let record = match dir.load() {
         Ok(record) => record,

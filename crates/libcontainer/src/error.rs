@@ -48,6 +48,11 @@ impl Error {
         }
     }
 
+    /// There is no container of that id, in the words that engines look for.
+    pub fn no_container(id: &str) -> Error {
+        Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned())
+    }
+
     /// A configuration that is refused: `field` is its JSON pointer, `why` says what is wrong with it.
     pub fn invalid(
         field: impl Into<Cow<'static, str>>,

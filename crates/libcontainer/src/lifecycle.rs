@@ -67,9 +67,7 @@ impl Container {
         let dir = StateDir::open(root, id)?;
         let record = dir.load().map_err(|e| match e.os_error() {
             // Made so recently that nothing is written yet, or half removed.
-            Some(Errno::ENOENT) => {
-                Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned())
-            }
+            Some(Errno::ENOENT) => Error::no_container(id),
             _ => e,
         })?;
         Ok(Container { dir, record })
@@ -87,9 +85,7 @@ impl Container {
         };
         let mut container = Container { dir, record };
         match container.hold() {
-            Err(e) if e.os_error() == Some(Errno::ENOENT) => {
-                Err(Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned()))
-            }
+            Err(e) if e.os_error() == Some(Errno::ENOENT) => Err(Error::no_container(id)),
             Err(e) => Err(e),
             Ok(()) => Ok(container),
         }
@@ -108,8 +104,7 @@ impl Container {
     pub fn hold(&mut self) -> Result<()> {
         self.dir.lock(false, Instant::now() + LOCK_TIME)?;
         if self.dir.is_gone()? {
-            return Err(Error::new(Kind::NotFound, "container does not exist")
-                .cause(self.record.id.clone()));
+            return Err(Error::no_container(&self.record.id));
         }
         self.record = self.dir.load()?;
         Ok(())

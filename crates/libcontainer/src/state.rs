@@ -173,9 +173,7 @@ impl StateDir {
     pub fn open(root: &Path, id: &str) -> Result<StateDir> {
         check_id(id)?;
         let dir = StateDir::open_path(root.join(id)).map_err(|e| match e.os_error() {
-            Some(Errno::ENOENT) => {
-                Error::new(Kind::NotFound, "container does not exist").cause(id.to_owned())
-            }
+            Some(Errno::ENOENT) => Error::no_container(id),
             _ => e,
         })?;
         dir.check_owner()?;
