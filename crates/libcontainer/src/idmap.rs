@@ -2,12 +2,16 @@
 
 use crate::error::{During, Error, Kind, Result};
 use crate::plan::IdMaps;
+use crate::program;
 use kernel::file::{self, CWD, O_WRONLY};
-use kernel::process::{self, CLONE_NEWUSER, CloneArgs};
+use kernel::process::{self, CLONE_NEWUSER, CloneArgs, Exit};
 use kernel::{Errno, io};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// How long newuidmap may take.
+const HELPER_TIME: Duration = Duration::from_secs(10);
 
 /// Writes both maps of the process' user namespace.
 ///
@@ -66,12 +70,10 @@ fn with_helper(name: &str, pid: i32, map: &str, field: &'static str) -> Result<(
             .field(field)
             .hint("install the package uidmap, or map only your own id"));
     };
-    let output = Command::new(&path)
-        .arg(pid.to_string())
-        .args(map.split_whitespace())
-        .output()
-        .during(|| format!("run {path}"))?;
-    if output.status.success() {
+    let words = std::iter::once(pid.to_string()).chain(map.split_whitespace().map(str::to_owned));
+    let arguments = words.map(|w| CString::new(w).expect("numbers have no NUL"));
+    let output = program::output(&path, arguments.collect(), Instant::now() + HELPER_TIME)?;
+    if output.exit == Exit::Code(0) {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();

@@ -25,6 +25,7 @@ pub mod notify;
 mod pidfile;
 pub mod plan;
 mod proc;
+pub mod program;
 mod report;
 pub mod resctrl;
 pub mod root;

@@ -2,13 +2,18 @@
 
 use super::{container, print};
 use libcontainer::Result;
-use libcontainer::error::{During, Error, Kind};
+use libcontainer::error::{Error, Kind};
+use libcontainer::program;
 use liboci_cli::{Format, Global, Ps};
-use std::process::Command;
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::time::{Duration, Instant};
+
+/// How long ps(1) may take.
+const PS_TIME: Duration = Duration::from_secs(30);
 
 /// Runs the command.
 #[inline(never)]
-#[allow(clippy::disallowed_methods, reason = "ps(1) of the host")]
 pub fn run(global: &Global, command: &Ps) -> Result<i32> {
     let container = container(global, &command.id)?;
     let pids = container.pids()?;
@@ -20,21 +25,34 @@ pub fn run(global: &Global, command: &Ps) -> Result<i32> {
             .join(",");
         return print(format!("[{list}]").as_bytes());
     }
-    let default = ["-ef".into()];
-    let args: &[std::ffi::OsString] = if command.args.is_empty() {
-        &default
+    let default = [OsString::from("-ef")];
+    let words = if command.args.is_empty() {
+        &default[..]
     } else {
         &command.args
     };
-    let output = Command::new("ps")
-        .args(args)
-        .output()
-        .during(|| "run ps".into())?;
-    if !output.status.success() {
+    let arguments = words.iter().cloned().map(|w| CString::new(w.into_vec()));
+    let arguments = arguments
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .map_err(|_| Error::new(Kind::Invalid, "an argument with a NUL byte"))?;
+    let output = program::output(&find_ps(), arguments, Instant::now() + PS_TIME)?;
+    if output.exit != kernel::process::Exit::Code(0) {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(Error::new(Kind::Failed, "ps failed").cause(said));
     }
     print(select(&String::from_utf8_lossy(&output.stdout), &pids)?.as_bytes())
+}
+
+/// The ps(1) that the caller's PATH finds.
+#[allow(clippy::disallowed_methods, reason = "a program of the host")]
+fn find_ps() -> String {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    let there = |dir: &[u8]| {
+        let ps = std::path::Path::new(OsStr::from_bytes(dir)).join("ps");
+        ps.exists().then(|| ps.to_string_lossy().into_owned())
+    };
+    let found = path.as_bytes().split(|b| *b == b':').find_map(there);
+    found.unwrap_or_else(|| "/usr/bin/ps".into())
 }
 
 /// The header and the lines whose PID column names one of ours.

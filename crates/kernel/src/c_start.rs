@@ -1,0 +1,153 @@
+//! The C library's start, without what it asks the processor.
+//!
+//! glibc's own `__libc_start_main` executes CPUID some twenty to fifty times, to choose between variants of memcpy and to learn the sizes of caches.
+//! Under a hypervisor each is a way out of the virtual machine and back, 2 to 10 µs: together up to four fifths of what it costs to start a static program, and
+//! more than all else that `teu state` does. Here is the same start without it. As if the processor had no features, the variants that every
+//! x86-64 processor can execute are chosen, and the caches have the sizes that glibc takes for granted until it knows better.
+//!
+//! Left out as well, for nothing here needs it: the tunables of `GLIBC_TUNABLES`, what dlopen needs, functions that run at exit (a command ends by
+//! `_exit`), and pointers into the vDSO (a clock then costs a system call).
+//!
+//! It calls functions inside glibc, so `scripts/build` asks for it (`--cfg lean_start`) for the versions that it was tried with. With another
+//! version that has something else in the file of its `__libc_start_main`, the program cannot be linked: the linker then finds two of them.
+#![cfg(all(lean_start, target_arch = "x86_64"))]
+
+use core::arch::{asm, global_asm};
+use core::ffi::{c_char, c_int, c_long};
+
+// rcrt1.o's `_start` calls this with main in rdi, argc in esi, argv in rdx, and the end of the stack on the stack. Until the program is relocated
+// nothing may be reached through the global offset table, hence no Rust: only addresses relative to the instruction.
+global_asm!(
+    ".pushsection .text.__libc_start_main,\"ax\",@progbits",
+    ".globl __libc_start_main",
+    ".hidden __libc_start_main",
+    ".type __libc_start_main,@function",
+    "__libc_start_main:",
+    "mov rbx, rdi",
+    "movsxd rbp, esi",
+    "mov r12, rdx",
+    "mov rax, [rsp + 8]",
+    "mov [rip + __libc_stack_end], rax",
+    "lea r13, [rdx + 8*rbp + 8]",
+    "mov [rip + __environ], r13",
+    "mov rdi, r13",
+    // The auxiliary vector lies behind the null pointer that ends the environment.
+    "2: add rdi, 8",
+    "cmp qword ptr [rdi - 8], 0",
+    "jne 2b",
+    "and rsp, -16",
+    "call _dl_aux_init",
+    "call _dl_relocate_static_pie",
+    "mov rdi, rbx",
+    "mov rsi, rbp",
+    "mov rdx, r12",
+    "mov rcx, r13",
+    "call {started}",
+    "ud2",
+    ".size __libc_start_main, . - __libc_start_main",
+    ".popsection",
+    started = sym relocated,
+);
+
+/// What glibc keeps in the file of its `__libc_start_main`, for memcpy and its like. The values are those that it starts with, or takes for a
+/// processor that tells nothing; with these variants only the first is ever looked at.
+macro_rules! cache_facts {
+    ($($name:ident: $type:ty = $value:expr;)*) => {$(
+        #[unsafe(no_mangle)]
+        static $name: $type = $value;
+    )*};
+}
+cache_facts! {
+    // Bytes from which on a copy goes past the caches: three quarters of the shared one.
+    __x86_shared_non_temporal_threshold: c_long = 0xc0000;
+    __x86_rep_movsb_threshold: c_long = 2048;
+    __x86_rep_movsb_stop_threshold: c_long = 0xc0000;
+    __x86_rep_stosb_threshold: c_long = 2048;
+    __x86_data_cache_size: c_long = 32 * 1024;
+    __x86_data_cache_size_half: c_long = 16 * 1024;
+    __x86_shared_cache_size: c_long = 1024 * 1024;
+    __x86_shared_cache_size_half: c_long = 512 * 1024;
+    __x86_string_control: c_int = 0;
+}
+
+type Main = unsafe extern "C" fn(c_int, *const *const c_char, *const *const c_char) -> c_int;
+type Initializer =
+    unsafe extern "C" fn(c_int, *const *const c_char, *const *const c_char);
+
+unsafe extern "C" {
+    fn __libc_setup_tls();
+    fn __libc_early_init(initial: bool);
+    static _dl_random: *const [usize; 2];
+    static mut _dl_stack_flags: c_int;
+    static __init_array_start: [Initializer; 0];
+    static __init_array_end: [Initializer; 0];
+}
+
+// What glibc says when it finds itself broken, and when it is asked for the words of an error. Its own functions would
+// bring printf for wide characters and translations with them.
+
+/// Says what went wrong inside the C library, and aborts.
+///
+/// # Safety
+/// `expression` is a C string.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __assert_fail(expression: *const c_char) -> ! {
+    for text in [c"C library: ".as_ptr(), expression, c"\n".as_ptr()] {
+        // SAFETY: each is a C string.
+        unsafe { libc::write(2, text.cast(), libc::strlen(text)) };
+    }
+    // SAFETY: it does not return.
+    unsafe { libc::abort() }
+}
+
+/// The text of an error number as [`std::io::Error`] asks for it (strerror_r(3), the variant of POSIX).
+///
+/// # Safety
+/// `text` has room for `size` bytes.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __xpg_strerror_r(number: c_int, text: *mut c_char, size: usize) -> c_int {
+    let Some(last) = size.checked_sub(1) else {
+        return libc::ERANGE;
+    };
+    let words = crate::Errno(number).text().unwrap_or("unknown error");
+    // SAFETY: no more than there is room for, the zero byte at the end included.
+    unsafe {
+        text.cast::<u8>().copy_from_nonoverlapping(words.as_ptr(), words.len().min(last));
+        text.add(words.len().min(last)).write(0);
+    }
+    0
+}
+
+/// The rest, in a program that is relocated.
+///
+/// # Safety
+/// To be called once, as the only thread, by `__libc_start_main`, with what the kernel left.
+unsafe extern "C" fn relocated(
+    main: Main,
+    argc: usize,
+    argv: *const *const c_char,
+    envp: *const *const c_char,
+) -> ! {
+    // SAFETY: the order is that of glibc: first thread-local storage, where the canary of the stack (fs:0x28) and what C's saved pointers are
+    // mixed with (fs:0x30) are kept; `_dl_random` points to the 16 bytes that the kernel gives each program (getauxval(3), AT_RANDOM). No function
+    // that calls another one of C was entered before the canary was set, or is left afterwards. The array is between two symbols of the linker.
+    unsafe {
+        __libc_setup_tls();
+        let [canary, guard] = _dl_random.read_unaligned();
+        asm!("mov fs:[0x28], {}", in(reg) canary & !0xff, options(nostack, preserves_flags));
+        asm!("mov fs:[0x30], {}", in(reg) guard, options(nostack, preserves_flags));
+        // Stacks are not executable, as this program's header says.
+        _dl_stack_flags = (libc::PF_R | libc::PF_W) as c_int;
+        __libc_early_init(true);
+        let argc = argc as c_int;
+        let (mut next, end) = (
+            (&raw const __init_array_start).cast::<Initializer>(),
+            (&raw const __init_array_end).cast::<Initializer>(),
+        );
+        while next < end {
+            (*next)(argc, argv, envp);
+            next = next.add(1);
+        }
+        crate::process::exit(main(argc, argv, envp))
+    }
+}
