@@ -5,8 +5,8 @@
 //! more than all else that `teu state` does. Here is the same start without it. As if the processor had no features, the variants that every
 //! x86-64 processor can execute are chosen, and the caches have the sizes that glibc takes for granted until it knows better.
 //!
-//! Left out as well, for nothing here needs it: the tunables of `GLIBC_TUNABLES`, what dlopen needs, functions that run at exit (a command ends by
-//! `_exit`), and pointers into the vDSO (a clock then costs a system call).
+//! Left out as well, for nothing here needs it: the tunables of `GLIBC_TUNABLES`, what dlopen and threads need, functions that run at exit (a command ends
+//! by `_exit`), and pointers into the vDSO (a clock then costs a system call).
 //!
 //! It calls functions inside glibc, so `scripts/build` asks for it (`--cfg lean_start`) for the versions that it was tried with. With another
 //! version that has something else in the file of its `__libc_start_main`, the program cannot be linked: the linker then finds two of them.
@@ -50,7 +50,7 @@ global_asm!(
 );
 
 /// What glibc keeps in the file of its `__libc_start_main`, for memcpy and its like. The values are those that it starts with, or takes for a
-/// processor that tells nothing; with these variants only the first is ever looked at.
+/// processor that tells nothing; of them the variants in use look at the first two.
 macro_rules! cache_facts {
     ($($name:ident: $type:ty = $value:expr;)*) => {$(
         #[unsafe(no_mangle)]
@@ -60,6 +60,7 @@ macro_rules! cache_facts {
 cache_facts! {
     // Bytes from which on a copy goes past the caches: three quarters of the shared one.
     __x86_shared_non_temporal_threshold: c_long = 0xc0000;
+    __x86_memset_non_temporal_threshold: c_long = 0xc0000;
     __x86_rep_movsb_threshold: c_long = 2048;
     __x86_rep_movsb_stop_threshold: c_long = 0xc0000;
     __x86_rep_stosb_threshold: c_long = 2048;
@@ -68,6 +69,8 @@ cache_facts! {
     __x86_shared_cache_size: c_long = 1024 * 1024;
     __x86_shared_cache_size_half: c_long = 512 * 1024;
     __x86_string_control: c_int = 0;
+    // Bytes that a lazily bound function of a shared object saves; there are none.
+    _dl_x86_features_tlsdesc_state_size: c_long = 0;
 }
 
 type Main = unsafe extern "C" fn(c_int, *const *const c_char, *const *const c_char) -> c_int;
@@ -78,7 +81,6 @@ unsafe extern "C" {
     fn __libc_setup_tls();
     fn __libc_early_init(initial: bool);
     static _dl_random: *const [usize; 2];
-    static mut _dl_stack_flags: c_int;
     static __init_array_start: [Initializer; 0];
     static __init_array_end: [Initializer; 0];
 }
@@ -136,8 +138,6 @@ unsafe extern "C" fn relocated(
         let [canary, guard] = _dl_random.read_unaligned();
         asm!("mov fs:[0x28], {}", in(reg) canary & !0xff, options(nostack, preserves_flags));
         asm!("mov fs:[0x30], {}", in(reg) guard, options(nostack, preserves_flags));
-        // Stacks are not executable, as this program's header says.
-        _dl_stack_flags = (libc::PF_R | libc::PF_W) as c_int;
         __libc_early_init(true);
         let argc = argc as c_int;
         let (mut next, end) = (
