@@ -13,7 +13,9 @@
 #![cfg(all(lean_start, target_arch = "x86_64"))]
 
 use core::arch::{asm, global_asm};
-use core::ffi::{c_char, c_int, c_long};
+use core::cell::UnsafeCell;
+use core::ffi::{c_char, c_int, c_long, c_void};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 // rcrt1.o's `_start` calls this with main in rdi, argc in esi, argv in rdx, and the end of the stack on the stack. Until the program is relocated
 // nothing may be reached through the global offset table, hence no Rust: only addresses relative to the instruction.
@@ -74,8 +76,7 @@ cache_facts! {
 }
 
 type Main = unsafe extern "C" fn(c_int, *const *const c_char, *const *const c_char) -> c_int;
-type Initializer =
-    unsafe extern "C" fn(c_int, *const *const c_char, *const *const c_char);
+type Initializer = unsafe extern "C" fn(c_int, *const *const c_char, *const *const c_char);
 
 unsafe extern "C" {
     fn __libc_setup_tls();
@@ -83,6 +84,26 @@ unsafe extern "C" {
     static _dl_random: *const [usize; 2];
     static __init_array_start: [Initializer; 0];
     static __init_array_end: [Initializer; 0];
+}
+
+/// Memory for thread-local storage, which glibc would ask the kernel for: two calls, and in each process a mapping with page tables of its own.
+#[repr(C, align(64))]
+struct Early(UnsafeCell<[u8; EARLY]>);
+// SAFETY: `_dl_early_allocate` gives each piece to one caller.
+unsafe impl Sync for Early {}
+static EARLY_MEMORY: Early = Early(UnsafeCell::new([0; EARLY]));
+const EARLY: usize = 8192;
+static EARLY_USED: AtomicUsize = AtomicUsize::new(0);
+
+/// Zeroed memory that is never given back. Null where there is no more, which ends the program.
+#[unsafe(no_mangle)]
+extern "C" fn _dl_early_allocate(size: usize) -> *mut c_void {
+    let start = EARLY_USED.fetch_add(size.next_multiple_of(64), Relaxed);
+    if start + size > EARLY {
+        return core::ptr::null_mut();
+    }
+    // SAFETY: within the memory, as just seen.
+    unsafe { EARLY_MEMORY.0.get().cast::<c_void>().byte_add(start) }
 }
 
 // What glibc says when it finds itself broken, and when it is asked for the words of an error. Its own functions would
@@ -114,7 +135,8 @@ unsafe extern "C" fn __xpg_strerror_r(number: c_int, text: *mut c_char, size: us
     let words = crate::Errno(number).text().unwrap_or("unknown error");
     // SAFETY: no more than there is room for, the zero byte at the end included.
     unsafe {
-        text.cast::<u8>().copy_from_nonoverlapping(words.as_ptr(), words.len().min(last));
+        text.cast::<u8>()
+            .copy_from_nonoverlapping(words.as_ptr(), words.len().min(last));
         text.add(words.len().min(last)).write(0);
     }
     0

@@ -227,6 +227,7 @@ pub fn create(options: &Options<'_>) -> Result<Created> {
         trees: None,
         moved: None,
         keep_groups: None,
+        finished: None,
         warnings: Vec::new(),
     };
     match making.make(options, slots, &mut pid_file) {

@@ -31,6 +31,8 @@ pub struct Making {
     pub moved: Option<Moved>,
     /// The groups of resctrl as `delete` is to see them: what the configuration names stays then, but goes when the making fails.
     pub keep_groups: Option<resctrl::Record>,
+    /// The record of the finished container, on disk already, where it does not count yet.
+    pub finished: Option<Record>,
     pub warnings: Vec<String>,
 }
 
@@ -53,8 +55,13 @@ impl Making {
         // Record before act: from here on the cgroup can be found and removed.
         self.dir.save_intent(&self.record)?;
         self.record.exec = None;
-        let cgroup = Cgroup::create(&self.plan.cgroup, Instant::now() + CGROUP_TIME)
-            .map_err(from_cgroups)?;
+        // Without hooks the process executes nothing before it is told to start, so its devices have time until then.
+        let create = match self.hooks.is_empty() {
+            true => Cgroup::create_uncontrolled,
+            false => Cgroup::create,
+        };
+        let cgroup =
+            create(&self.plan.cgroup, Instant::now() + CGROUP_TIME).map_err(from_cgroups)?;
         // One line tells enough, also where each of ten hierarchies says the same.
         match cgroup.warnings() {
             [first, rest @ ..] if !rest.is_empty() => self
@@ -99,6 +106,10 @@ impl Making {
         let spawned = spawn::spawn(&setup);
         drop(setup);
         self.process = Some(spawned?);
+        // While the process makes its mounts.
+        if let Some(cgroup) = &mut self.cgroup {
+            cgroup.control_devices().map_err(from_cgroups)?;
+        }
         self.serve(options)?;
         self.complete(options, pid_file, starter.as_ref())
     }
@@ -112,6 +123,23 @@ impl Making {
         )
     }
 
+    /// Writes the record of the finished container beside the one that counts: if possible while the process makes its mounts.
+    fn prepare_record(&mut self) -> Result<()> {
+        let process = self.process()?;
+        let (pid, start_time) = (process.facts.pid, process.start_time);
+        let record = Record {
+            pid,
+            start_time,
+            boot_id: proc::boot_id()?,
+            phase: Phase::Created,
+            intel_rdt: self.keep_groups.clone(),
+            ..self.record.clone()
+        };
+        self.dir.prepare(&record)?;
+        self.finished = Some(record);
+        Ok(())
+    }
+
     fn process(&mut self) -> Result<&mut Spawned> {
         self.process
             .as_mut()
@@ -122,6 +150,13 @@ impl Making {
     fn serve(&mut self, options: &Options<'_>) -> Result<()> {
         if !self.process()?.staged {
             self.welcome()?;
+            // A service manager may put it elsewhere than was planned.
+            if !matches!(
+                self.cgroup.as_ref().map(Cgroup::entry),
+                Some(libcgroups::Entry::Pid)
+            ) {
+                self.prepare_record()?;
+            }
         }
         loop {
             let Some(process) = self.process.as_mut() else {
@@ -231,9 +266,13 @@ impl Making {
 
     fn place(&mut self, pid: i32) -> Result<()> {
         match &mut self.cgroup {
-            Some(cgroup) => cgroup
-                .start_unit(&self.plan.cgroup, pid, Instant::now() + CGROUP_TIME)
-                .map_err(from_cgroups),
+            Some(cgroup) => {
+                cgroup
+                    .start_unit(&self.plan.cgroup, pid, Instant::now() + CGROUP_TIME)
+                    .map_err(from_cgroups)?;
+                self.record.cgroup = cgroup.record().clone();
+                Ok(())
+            }
             None => Ok(()),
         }
     }
@@ -288,12 +327,13 @@ impl Making {
         if let Some(name) = &self.plan.annotations.delegate {
             crate::delegate::delegate(&self.record.cgroup, name, self.plan.container_root, pid)?;
         }
-        self.record.pid = pid;
-        self.record.start_time = self.process()?.start_time;
-        self.record.boot_id = proc::boot_id()?;
-        self.record.phase = Phase::Created;
-        self.record.intel_rdt = self.keep_groups.take();
-        self.dir.save(&self.record)?;
+        if self.finished.is_none() {
+            self.prepare_record()?;
+        }
+        self.dir.replace()?;
+        if let Some(finished) = self.finished.take() {
+            self.record = finished;
+        }
         if let Some(starter) = starter {
             socket::bind(starter.as_fd(), &self.dir.short_path(START_SOCKET))
                 .during(|| "bind the start socket".into())?;

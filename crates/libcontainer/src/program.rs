@@ -35,8 +35,10 @@ pub fn output(path: &str, arguments: Vec<CString>, deadline: Instant) -> Result<
     let (stdout, stdout_in) = io::pipe().during(what)?;
     let (stderr, stderr_in) = io::pipe().during(what)?;
     let streams = [&stdin, &stdout_in, &stderr_in];
-    let child = process::clone(CloneArgs::default(), || become_it(&program, &argv, &envp, streams))
-        .during(what)?;
+    let child = process::clone(CloneArgs::default(), || {
+        become_it(&program, &argv, &envp, streams)
+    })
+    .during(what)?;
     drop((stdout_in, stderr_in));
 
     let mut streams = [Some(stdout), Some(stderr)];
@@ -110,7 +112,10 @@ fn become_it(path: &CString, argv: &StringArray, envp: &StringArray, streams: [&
     let _ = process::set_signal_mask(SignalSet::empty());
     let _ = io::close_from(3);
     let errno = kernel::exec::execve(path, argv, envp);
-    let _ = io::write_all(io::STDERR, errno.text().unwrap_or("unknown error").as_bytes());
+    let _ = io::write_all(
+        io::STDERR,
+        errno.text().unwrap_or("unknown error").as_bytes(),
+    );
     process::exit(127)
 }
 
@@ -121,7 +126,11 @@ mod tests {
 
     fn sh(script: &str, seconds: u64) -> Result<Output> {
         let arguments = vec![c"-c".into(), CString::new(script).unwrap()];
-        output("/bin/sh", arguments, Instant::now() + Duration::from_secs(seconds))
+        output(
+            "/bin/sh",
+            arguments,
+            Instant::now() + Duration::from_secs(seconds),
+        )
     }
 
     #[test]
@@ -130,7 +139,10 @@ mod tests {
         let script = "head -c 200000 /dev/zero; head -c 100000 /dev/zero >&2; cat; exit 3";
         let output = sh(script, 30).unwrap();
         assert_eq!(output.exit, Exit::Code(3));
-        assert_eq!((output.stdout.len(), output.stderr.len()), (200_000, 100_000));
+        assert_eq!(
+            (output.stdout.len(), output.stderr.len()),
+            (200_000, 100_000)
+        );
     }
 
     #[test]
@@ -139,13 +151,21 @@ mod tests {
         assert_eq!(output.stdout, b"1\n");
         let started = Instant::now();
         let error = sh("exec sleep 100", 1).unwrap_err();
-        assert!(error.to_string().contains("has not ended in time"), "{error}");
+        assert!(
+            error.to_string().contains("has not ended in time"),
+            "{error}"
+        );
         assert!(started.elapsed() < Duration::from_secs(20));
     }
 
     #[test]
     fn a_program_that_is_not_there() {
-        let output = output("/no/such", Vec::new(), Instant::now() + Duration::from_secs(30)).unwrap();
+        let output = output(
+            "/no/such",
+            Vec::new(),
+            Instant::now() + Duration::from_secs(30),
+        )
+        .unwrap();
         assert_eq!(output.exit, Exit::Code(127));
         assert_eq!(output.stderr, b"no such file or directory");
     }

@@ -261,7 +261,17 @@ impl StateDir {
 
     /// Replaces the record as a whole.
     pub fn save(&self, record: &Record) -> Result<()> {
-        self.write(NEW_RECORD, O_TRUNC, &to_json(record))?;
+        self.prepare(record)?;
+        self.replace()
+    }
+
+    /// Writes a record that is none yet, for [`StateDir::replace`].
+    pub fn prepare(&self, record: &Record) -> Result<()> {
+        self.write(NEW_RECORD, O_TRUNC, &to_json(record))
+    }
+
+    /// Makes the prepared record the one that counts.
+    pub fn replace(&self) -> Result<()> {
         file::renameat(self.fd(), NEW_RECORD, RECORD)
             .during(|| format!("rename in {}", self.path.display()))
     }

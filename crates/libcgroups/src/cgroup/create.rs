@@ -1,6 +1,7 @@
 //! Making a cgroup: directories, then limits, then the door for the first process.
 
-use super::Cgroup;
+use super::{Cgroup, Control};
+use crate::devices::bpf;
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::plan::{Driver, Plan, PlannedDir, RecordedDir};
@@ -20,12 +21,38 @@ impl Cgroup {
     /// A cgroup that is there already must be empty and not frozen. On an error, exactly what was made is removed again, for which `deadline`
     /// is the limit. With the systemd driver nothing is made yet: a unit needs a process, see [`Cgroup::start_unit`].
     pub fn create(plan: &Plan, deadline: Instant) -> Result<Cgroup> {
+        let (mut cgroup, made) = Cgroup::make(plan, deadline)?;
+        cgroup
+            .control_devices()
+            .inspect_err(|_| undo(&made, deadline))?;
+        Ok(cgroup)
+    }
+
+    /// The same without the device program of a v2 cgroup: the kernel takes a tenth of a millisecond to check it, in which the first process can be
+    /// made ready already. [`Cgroup::control_devices`] must follow before that process executes anything of somebody else.
+    pub fn create_uncontrolled(plan: &Plan, deadline: Instant) -> Result<Cgroup> {
+        Cgroup::make(plan, deadline).map(|(cgroup, _)| cgroup)
+    }
+
+    /// Puts the device program into force, if there is one that is not in force yet. On an error the cgroup stays, for [`Cgroup::destroy`].
+    pub fn control_devices(&mut self) -> Result<()> {
+        let (Some(control), Some(dir)) = (self.control.take(), &self.into) else {
+            return Ok(());
+        };
+        let path = self.record.v2().map(RecordedDir::full).unwrap_or_default();
+        super::devices::load(&path, &control.code)
+            .and_then(|program| super::devices::attach(&path, dir, &program, control.fresh))
+            .or_else(|e| tolerate(control.rootless, e))
+    }
+
+    /// The cgroup without its device program, and what had to be made for it.
+    fn make(plan: &Plan, deadline: Instant) -> Result<(Cgroup, Vec<PathBuf>)> {
         let mut cgroup = Cgroup::open(&plan.record());
+        let mut made = Vec::new();
         if plan.driver != Driver::Cgroupfs {
             cgroup.kind = plan.entry();
-            return Ok(cgroup);
+            return Ok((cgroup, made));
         }
-        let mut made = Vec::new();
         let built = plan.dirs.iter().try_for_each(|planned| {
             let before = made.len();
             // Nobody named an optional cgroup: what asks for it is a limit.
@@ -57,13 +84,13 @@ impl Cgroup {
         }
         cgroup.sign();
         cgroup.settle_entry();
-        Ok(cgroup)
+        Ok((cgroup, made))
     }
 
     /// One directory. What it makes is appended to `made`, also when it fails.
     fn build(&mut self, plan: &Plan, planned: &PlannedDir, made: &mut Vec<PathBuf>) -> Result<()> {
         let dir = &planned.dir;
-        let fresh = make(dir, made)?;
+        let fresh = make_dir(dir, made)?;
         if fresh {
             refuse_frozen_parent(dir)?;
         } else {
@@ -72,7 +99,8 @@ impl Cgroup {
         self.fit_out(plan, planned, fresh)
     }
 
-    /// Limits and devices of a directory that is there, and the descriptors by which processes enter it.
+    /// Limits of a directory that is there, and the descriptors by which processes enter it. Its devices too, on v1; on v2 the program for them is
+    /// left for [`Cgroup::control_devices`].
     pub(super) fn fit_out(&mut self, plan: &Plan, planned: &PlannedDir, fresh: bool) -> Result<()> {
         let dir = &planned.dir;
         if dir.is_v2() {
@@ -99,9 +127,11 @@ impl Cgroup {
         let fd =
             fs::open_dir(&path).map_err(|e| Error::sys(format!("open {}", path.display()), e))?;
         if let Some(policy) = devices {
-            super::devices::load(&path, policy)
-                .and_then(|program| super::devices::attach(&path, &fd, &program, fresh))
-                .or_else(|e| tolerate(plan.rootless, e))?;
+            self.control = Some(Control {
+                code: bpf::program(policy)?,
+                fresh,
+                rootless: plan.rootless,
+            });
         }
         if let Some(uid) = plan.delegate_to {
             delegate(dir, uid)?;
@@ -140,7 +170,7 @@ fn limit(planned: &PlannedDir) -> Option<&Write> {
 }
 
 /// Makes the directory; its parents only when the kernel says that they are missing. True when it was not there before.
-pub(super) fn make(dir: &RecordedDir, made: &mut Vec<PathBuf>) -> Result<bool> {
+pub(super) fn make_dir(dir: &RecordedDir, made: &mut Vec<PathBuf>) -> Result<bool> {
     let path = dir.full();
     let result = match fs::mkdir(&path) {
         Err(Errno::ENOENT) => {

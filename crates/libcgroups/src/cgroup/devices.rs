@@ -1,9 +1,10 @@
 //! Putting a device policy into force.
 
-use crate::devices::{Policy, bpf, v1};
+use crate::devices::{Policy, v1};
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::plan::RecordedDir;
+use kernel::bpf::Insn;
 use kernel::{Errno, io};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -68,13 +69,12 @@ pub(super) fn change_v1(dir: &RecordedDir, policy: &Policy) -> Result<()> {
     Ok(())
 }
 
-/// Loads the policy as an eBPF program, for a v2 cgroup.
-pub(super) fn load(path: &Path, policy: &Policy) -> Result<OwnedFd> {
+/// Loads a policy that became an eBPF program, for a v2 cgroup.
+pub(super) fn load(path: &Path, code: &[Insn]) -> Result<OwnedFd> {
     let failed = |e| {
         Error::sys(format!("load the device program of {}", path.display()), e).with_field(FIELD)
     };
-    let code = bpf::program(policy)?;
-    kernel::bpf::load_device_program(&code, NAME).map_err(|e| match e {
+    kernel::bpf::load_device_program(code, NAME).map_err(|e| match e {
         Errno::EPERM => failed(e).with_hint(
             "control of devices on cgroup v2 needs CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN",
         ),

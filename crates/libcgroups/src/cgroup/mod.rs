@@ -25,7 +25,19 @@ pub struct Cgroup {
     into: Option<OwnedFd>,
     /// `tasks` of each v1 hierarchy.
     tasks: Vec<OwnedFd>,
+    /// The device program of the v2 tree, where it is not in force yet.
+    control: Option<Control>,
     warnings: Vec<String>,
+}
+
+/// A device program that waits for [`Cgroup::control_devices`].
+#[derive(Debug)]
+struct Control {
+    code: Vec<kernel::bpf::Insn>,
+    /// Whether the cgroup is new, and therefore has no program yet.
+    fresh: bool,
+    /// Whether it is no error that this user may not attach it.
+    rootless: bool,
 }
 
 /// How a new process gets in.
@@ -54,6 +66,7 @@ impl Cgroup {
             kind: EntryKind::None,
             into: None,
             tasks: Vec::new(),
+            control: None,
             warnings: Vec::new(),
         }
     }

@@ -66,7 +66,7 @@ impl Cgroup {
             }
             let inside = layout::path_of(&text, &dir.controllers) == Some(&dir.path);
             if !inside {
-                super::create::make(dir, made)?;
+                super::create::make_dir(dir, made)?;
                 let file = dir.join("cgroup.procs");
                 if dir.has("cpuset") {
                     super::create::inherit_cpuset(dir, &[])?;
@@ -85,7 +85,7 @@ impl Cgroup {
             planned.dir = self.record.dirs[i].clone();
             self.fit_out(plan, &planned, false)?;
         }
-        Ok(())
+        self.control_devices()
     }
 
     /// Moves a process in by way of the manager, which may do what the caller may not: the common parent of the two cgroups is the manager's.

@@ -3,7 +3,7 @@
 use super::Cgroup;
 use super::create::write_error;
 use crate::convert;
-use crate::devices::Policy;
+use crate::devices::{Policy, bpf};
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::layout::{Layout, V1Mount, V2Mount};
@@ -241,7 +241,7 @@ impl Cgroup {
     fn load_devices(&self, policy: &Policy) -> Result<Option<OwnedFd>> {
         match self.record.v2() {
             Some(dir) if self.record.v1("devices").is_none() && !policy.allows_everything() => {
-                super::devices::load(&dir.full(), policy).map(Some)
+                super::devices::load(&dir.full(), &bpf::program(policy)?).map(Some)
             }
             _ => Ok(None),
         }
