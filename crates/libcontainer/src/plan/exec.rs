@@ -357,4 +357,27 @@ mod tests {
             Some("/cwd")
         );
     }
+
+    #[test]
+    fn the_stage_runs_in_place_unless_it_changes_what_one_memory_shares() {
+        let in_place = |kinds, oom_score_adj| {
+            let template = Template {
+                kinds,
+                ..Template::default()
+            };
+            let wanted = spec::Process {
+                args: vec!["true".into()],
+                cwd: "/".into(),
+                oom_score_adj,
+                ..Default::default()
+            };
+            let plan = plan(&template, &wanted, 0, u64::MAX).unwrap();
+            plan.program.stage_in_place()
+        };
+        let usual = kernel::process::CLONE_NEWNS | kernel::process::CLONE_NEWPID;
+        assert!(in_place(usual, None));
+        assert!(in_place(usual | CLONE_NEWUSER, None));
+        assert!(!in_place(usual | kernel::process::CLONE_NEWTIME, None));
+        assert!(!in_place(usual, Some(5)));
+    }
 }

@@ -76,7 +76,7 @@ impl Program {
             && self.clone_flags == 0
             && self.stage.iter().all(|step| match step.op {
                 Op::JoinProcess { kinds, .. } => kinds & kernel::process::CLONE_NEWTIME == 0,
-                Op::JoinCgroup | Op::BecomeRoot | Op::Spawn { .. } => true,
+                Op::JoinCgroup | Op::EnterRoot { .. } | Op::BecomeRoot | Op::Spawn { .. } => true,
                 _ => false,
             })
     }
