@@ -2,6 +2,7 @@
 //! can say what it expected.
 
 use crate::json::Json;
+use crate::signals;
 use crate::syscall::{self, call};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -36,6 +37,9 @@ pub fn everything() -> Json {
             number(syscall::PERSONALITY, &[0xffff_ffff]),
         ),
     ];
+    for name in ["SigIgn", "SigBlk"] {
+        members.push((name.to_string(), Json::text_or_null(signals::at_start(name))));
+    }
     members.push(("mempolicy".to_string(), mempolicy()));
     members.push(("scheduler".to_string(), scheduler()));
     const KEYCTL_DESCRIBE: usize = 6;

@@ -1,6 +1,25 @@
 //! Waiting for signals without handlers: all are blocked, then taken one by one.
 
 use crate::syscall::{self, call};
+use std::sync::OnceLock;
+
+/// Runs before Rust's own start, which ignores SIGPIPE.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static EARLY: extern "C" fn() = remember;
+static STATUS: OnceLock<String> = OnceLock::new();
+
+extern "C" fn remember() {
+    let status = std::fs::read_to_string("/proc/self/status");
+    let _ = STATUS.set(status.unwrap_or_default());
+}
+
+/// The signals that the program was executed with: the mask that /proc/self/status then had under that name.
+pub fn at_start(name: &str) -> Option<String> {
+    let lines = STATUS.get()?.lines();
+    let mut values = lines.filter_map(|l| l.strip_prefix(name)?.strip_prefix(":"));
+    values.next().map(|v| v.trim().to_owned())
+}
 
 /// Waits for ever with the default dispositions; process 1 of a pid namespace then ignores what it may.
 pub fn pause() -> ! {

@@ -26,6 +26,16 @@ fn process() -> Value {
 
 fn process_file(t: &mut Table) {
     t.add(
+        "signal-state",
+        "engines: exec blocks or ignores no signal on the runtime's account",
+        |c| {
+            with_container(c)?;
+            let output = c.exec_process(&[], &process())?.success()?;
+            super::attributes::no_signals(&json_line(&output)?)?;
+            c.destroy()
+        },
+    );
+    t.add(
         "process",
         "engines: exec --process FILE gives the whole process",
         |c| {
