@@ -5,6 +5,8 @@
 //! more than all else that `teu state` does. Here is the same start without it. As if the processor had no features, the variants that every
 //! x86-64 processor can execute are chosen, and the caches have the sizes that glibc takes for granted until it knows better.
 //!
+//! What only the start writes is made read-only afterwards, as glibc does (`-z relro`, ld(1)).
+//!
 //! Left out as well, for nothing here needs it: the tunables of `GLIBC_TUNABLES`, what dlopen and threads need, functions that run at exit (a command ends
 //! by `_exit`), and pointers into the vDSO (a clock then costs a system call).
 //!
@@ -142,6 +144,34 @@ unsafe extern "C" fn __xpg_strerror_r(number: c_int, text: *mut c_char, size: us
     0
 }
 
+/// Makes read-only what only the start writes (elf(5), `PT_GNU_RELRO`): the tables by which functions are called, which whoever can write
+/// somewhere would write first. glibc does it in a part of its start that is left out here.
+fn protect_relocated() {
+    const PAGE: usize = 4096;
+    // The linker's own name for the program's first byte, the ELF header.
+    unsafe extern "C" {
+        static __ehdr_start: libc::Elf64_Ehdr;
+    }
+    let base = &raw const __ehdr_start;
+    // SAFETY: the linker puts the header and the table that it tells of into the program's first segment, which is readable.
+    let headers = unsafe {
+        let table = base.byte_add((*base).e_phoff as usize);
+        core::slice::from_raw_parts(table.cast::<libc::Elf64_Phdr>(), (*base).e_phnum.into())
+    };
+    for header in headers.iter().filter(|h| h.p_type == libc::PT_GNU_RELRO) {
+        let start = base as usize + header.p_vaddr as usize;
+        let (first, end) = (
+            start & !(PAGE - 1),
+            (start + header.p_memsz as usize) & !(PAGE - 1),
+        );
+        // SAFETY: nothing writes to these pages once the program is relocated and glibc is initialised: that is what the segment means.
+        if unsafe { libc::mprotect(first as *mut c_void, end - first, libc::PROT_READ) } != 0 {
+            // SAFETY: it is a C string.
+            unsafe { __assert_fail(c"mprotect of what the start has written".as_ptr()) }
+        }
+    }
+}
+
 /// The rest, in a program that is relocated.
 ///
 /// # Safety
@@ -161,6 +191,7 @@ unsafe extern "C" fn relocated(
         asm!("mov fs:[0x28], {}", in(reg) canary & !0xff, options(nostack, preserves_flags));
         asm!("mov fs:[0x30], {}", in(reg) guard, options(nostack, preserves_flags));
         __libc_early_init(true);
+        protect_relocated();
         let argc = argc as c_int;
         let (mut next, end) = (
             (&raw const __init_array_start).cast::<Initializer>(),

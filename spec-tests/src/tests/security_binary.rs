@@ -6,6 +6,7 @@ use crate::host::Need;
 use crate::table::Table;
 use serde_json::{Value, json};
 use std::fs;
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 
 /// Adds to the group of holes.
@@ -53,6 +54,25 @@ fn binary(t: &mut Table) {
     )
     .needs(&[Need::Root]);
     t.add(
+        "relocated-read-only",
+        "elf(5), PT_GNU_RELRO: what only the start of the runtime writes is read-only afterwards",
+        |c| {
+            let Some((pages, movable)) = relro(&fs::read(&c.runtime.path)?) else {
+                return Ok(());
+            };
+            c.args(&["pause"]);
+            c.create()?;
+            let maps = fs::read_to_string(format!("/proc/{}/maps", c.pid()?))?;
+            c.destroy()?;
+            check!(
+                !any_writable(&maps, &pages, movable),
+                "{pages:x?} can be written: {maps}"
+            );
+            Ok(())
+        },
+    )
+    .needs(&[Need::Root]);
+    t.add(
         "cve-2019-5736-self-exe",
         "CVE-2019-5736: an image whose program is /proc/self/exe cannot change the binary",
         |c| {
@@ -64,6 +84,62 @@ fn binary(t: &mut Table) {
             Ok(())
         },
     );
+}
+
+/// The addresses of the pages of a 64-bit program that become read-only after relocation, and whether they count from where it is loaded.
+fn relro(elf: &[u8]) -> Option<(Range<u64>, bool)> {
+    const PT_GNU_RELRO: u64 = 0x6474_e552;
+    const ET_DYN: u64 = 3;
+    let number = |at: u64, size: usize| {
+        let bytes = elf.get(at as usize..at as usize + size)?;
+        let digits = bytes.iter().rev();
+        Some(digits.fold(0, |n: u64, byte| n << 8 | u64::from(*byte)))
+    };
+    let (table, entry, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
+    let mut headers = (0..count).map(|i| table + i * entry);
+    let header = headers.find(|at| number(*at, 4) == Some(PT_GNU_RELRO))?;
+    let (start, length) = (number(header + 16, 8)?, number(header + 40, 8)?);
+    let pages = start & !4095..(start + length) & !4095;
+    Some((pages, number(16, 2)? == ET_DYN))
+}
+
+/// A mapping as proc_pid_maps(5) lists it.
+struct Mapping<'a> {
+    range: Range<u64>,
+    rights: &'a str,
+    offset: &'a str,
+    inode: &'a str,
+}
+
+fn mappings(maps: &str) -> impl Iterator<Item = Mapping<'_>> {
+    let hex = |text: &str| u64::from_str_radix(text, 16).ok();
+    maps.lines().filter_map(move |line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [range, rights, offset, _device, inode, ..] = fields[..] else {
+            return None;
+        };
+        let (start, end) = range.split_once('-')?;
+        Some(Mapping {
+            range: hex(start)?..hex(end)?,
+            rights,
+            offset,
+            inode,
+        })
+    })
+}
+
+/// Whether one of the pages, counted from where the program's file is mapped first, can be written.
+fn any_writable(maps: &str, pages: &Range<u64>, movable: bool) -> bool {
+    let first = |m: &Mapping| m.inode != "0" && m.offset.bytes().all(|b| b == b'0');
+    let base = match movable {
+        true => mappings(maps).find(first).map_or(0, |m| m.range.start),
+        false => 0,
+    };
+    mappings(maps).any(|m| {
+        m.rights.contains('w')
+            && m.range.start < base + pages.end
+            && m.range.end > base + pages.start
+    })
 }
 
 fn sizes(t: &mut Table) {
