@@ -132,7 +132,7 @@ fn processes() -> Vec<String> {
 }
 
 /// Every cgroup folder, in any hierarchy, whose name has `tag`.
-fn cgroups(tag: &str) -> Vec<PathBuf> {
+pub fn cgroups(tag: &str) -> Vec<PathBuf> {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mut found = Vec::new();
     for line in table

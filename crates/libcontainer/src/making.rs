@@ -397,7 +397,12 @@ impl Making {
             &state,
         );
         match left {
-            Ok(_) => error,
+            Ok(_) => {
+                if let Some(cgroup) = &self.cgroup {
+                    cgroup.remove_parents();
+                }
+                error
+            }
             Err(more) => error.hint(format!("and then: {more}")),
         }
     }

@@ -205,6 +205,20 @@ fn placement(t: &mut Table) {
 
 fn errors(t: &mut Table) {
     t.add(
+        "nothing-left",
+        "a create that fails removes its cgroup and the parents that were made for it",
+        |c| {
+            c.config["linux"]["cgroupsPath"] = json!(format!("/{}/deep/deeper", c.tag));
+            crate::config::add_mount(&mut c.config, "/data", "no-such-type", "none", &[]);
+            c.create_fails()?;
+            let left = crate::leaks::cgroups(&c.tag);
+            check!(left.is_empty(), "{left:?} are left");
+            Ok(())
+        },
+    )
+    .justified("other runtimes leave the parents")
+    .needs(&[Need::Root, Need::CgroupFs]);
+    t.add(
         "frozen",
         "config-linux.md#control-groups MUST: a frozen cgroup is refused, not waited for",
         |c| {

@@ -21,37 +21,21 @@ impl Cgroup {
     /// A cgroup that is there already must be empty and not frozen. On an error, exactly what was made is removed again, for which `deadline`
     /// is the limit. With the systemd driver nothing is made yet: a unit needs a process, see [`Cgroup::start_unit`].
     pub fn create(plan: &Plan, deadline: Instant) -> Result<Cgroup> {
-        let (mut cgroup, made) = Cgroup::make(plan, deadline)?;
+        let mut cgroup = Cgroup::create_uncontrolled(plan, deadline)?;
         cgroup
             .control_devices()
-            .inspect_err(|_| undo(&made, deadline))?;
+            .inspect_err(|_| undo(&cgroup.made, deadline))?;
         Ok(cgroup)
     }
 
     /// The same without the device program of a v2 cgroup: the kernel takes a tenth of a millisecond to check it, in which the first process can be
     /// made ready already. [`Cgroup::control_devices`] must follow before that process executes anything of somebody else.
     pub fn create_uncontrolled(plan: &Plan, deadline: Instant) -> Result<Cgroup> {
-        Cgroup::make(plan, deadline).map(|(cgroup, _)| cgroup)
-    }
-
-    /// Puts the device program into force, if there is one that is not in force yet. On an error the cgroup stays, for [`Cgroup::destroy`].
-    pub fn control_devices(&mut self) -> Result<()> {
-        let (Some(control), Some(dir)) = (self.control.take(), &self.into) else {
-            return Ok(());
-        };
-        let path = self.record.v2().map(RecordedDir::full).unwrap_or_default();
-        super::devices::load(&path, &control.code)
-            .and_then(|program| super::devices::attach(&path, dir, &program, control.fresh))
-            .or_else(|e| tolerate(control.rootless, e))
-    }
-
-    /// The cgroup without its device program, and what had to be made for it.
-    fn make(plan: &Plan, deadline: Instant) -> Result<(Cgroup, Vec<PathBuf>)> {
         let mut cgroup = Cgroup::open(&plan.record());
         let mut made = Vec::new();
         if plan.driver != Driver::Cgroupfs {
             cgroup.kind = plan.entry();
-            return Ok((cgroup, made));
+            return Ok(cgroup);
         }
         let built = plan.dirs.iter().try_for_each(|planned| {
             let before = made.len();
@@ -84,7 +68,29 @@ impl Cgroup {
         }
         cgroup.sign();
         cgroup.settle_entry();
-        Ok((cgroup, made))
+        cgroup.made = made;
+        Ok(cgroup)
+    }
+
+    /// Removes the directories above the cgroup that were made for it, unless others have come to use them: for a cgroup that was destroyed because the
+    /// making of its first process failed.
+    pub fn remove_parents(&self) {
+        for dir in self.made.iter().rev() {
+            // Gone, or in use: both are as they should be.
+            let _ = fs::rmdir(dir);
+        }
+    }
+
+    /// Puts the device program into force, if there is one that is not in force yet. On an error the cgroup stays, for [`Cgroup::destroy`] and
+    /// [`Cgroup::remove_parents`].
+    pub fn control_devices(&mut self) -> Result<()> {
+        let (Some(control), Some(dir)) = (self.control.take(), &self.into) else {
+            return Ok(());
+        };
+        let path = self.record.v2().map(RecordedDir::full).unwrap_or_default();
+        super::devices::load(&path, &control.code)
+            .and_then(|program| super::devices::attach(&path, dir, &program, control.fresh))
+            .or_else(|e| tolerate(control.rootless, e))
     }
 
     /// One directory. What it makes is appended to `made`, also when it fails.

@@ -15,6 +15,7 @@ pub use oom::{OomEvent, OomEvents};
 
 use crate::plan::{EntryKind, Record};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 /// A cgroup in every hierarchy of the host, or no cgroup at all where none was wanted or allowed.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Cgroup {
     tasks: Vec<OwnedFd>,
     /// The device program of the v2 tree, where it is not in force yet.
     control: Option<Control>,
+    /// The directories that had to be made, from the top.
+    made: Vec<PathBuf>,
     warnings: Vec<String>,
 }
 
@@ -67,6 +70,7 @@ impl Cgroup {
             into: None,
             tasks: Vec::new(),
             control: None,
+            made: Vec::new(),
             warnings: Vec::new(),
         }
     }
