@@ -55,8 +55,9 @@ impl Making {
         // Record before act: from here on the cgroup can be found and removed.
         self.dir.save_intent(&self.record)?;
         self.record.exec = None;
-        // Without hooks the process executes nothing before it is told to start, so its devices have time until then.
-        let create = match self.hooks.is_empty() {
+        // Without hooks the process executes nothing before it is told to start, so its devices have time until then; unless it opens one itself, and would
+        // be allowed or refused as chance has it.
+        let create = match self.hooks.is_empty() && !self.plan.program.opens_devices() {
             true => Cgroup::create_uncontrolled,
             false => Cgroup::create,
         };

@@ -89,6 +89,16 @@ impl Program {
             |step: &Step| matches!(step.op, Op::Spawn { flags } if flags & CLONE_NEWUSER != 0);
         self.slots.iter().any(joins) && !self.stage.iter().any(shielded)
     }
+
+    /// Whether the process may open a device on its way, as mounting a filesystem that lies on one does: its cgroup has to say by then which it may.
+    pub fn opens_devices(&self) -> bool {
+        const ON_NO_DEVICE: [&[u8]; 7] = [
+            b"proc", b"sysfs", b"tmpfs", b"devpts", b"mqueue", b"cgroup", b"cgroup2",
+        ];
+        let may =
+            |op: &Op| matches!(op, Op::Mount(m) if !ON_NO_DEVICE.contains(&m.fstype.to_bytes()));
+        self.steps.iter().any(|step| may(&step.op))
+    }
 }
 
 /// A network device of the host that becomes the container's.

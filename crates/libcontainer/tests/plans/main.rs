@@ -5,13 +5,13 @@
 
 #![allow(clippy::disallowed_methods, reason = "the test's own files")]
 
-use libcontainer::plan::{self, Host, Options};
+use libcontainer::plan::{self, Host, Options, Plan};
 use libcontainer::spec;
 use std::fs;
 use std::path::Path;
 
-/// Root of a host with cgroup version 2, whatever the machine of the test is.
-fn explain(document: &[u8], name: &str) -> String {
+/// For root of a host with cgroup version 2, whatever the machine of the test is.
+fn plan_of(document: &[u8], name: &str) -> Plan {
     let host = Host {
         euid: 0,
         egid: 0,
@@ -26,7 +26,6 @@ fn explain(document: &[u8], name: &str) -> String {
     let spec = spec::decode(document).expect("the configuration decodes");
     plan::plan(&spec, Path::new("/bundle"), &options, &host)
         .unwrap_or_else(|e| panic!("{name}: {e}"))
-        .to_string()
 }
 
 #[test]
@@ -44,7 +43,8 @@ fn each_configuration_becomes_its_plan() {
         }
         seen += 1;
         let name = path.file_stem().and_then(|n| n.to_str()).expect("a name");
-        let got = explain(&fs::read(&path).expect("it can be read"), name);
+        let document = fs::read(&path).expect("it can be read");
+        let got = plan_of(&document, name).to_string();
         let golden = path.with_extension("plan");
         if std::env::var("PLANS").is_ok_and(|v| v == "write") {
             fs::write(&golden, &got).expect("it can be written");
@@ -58,4 +58,26 @@ fn each_configuration_becomes_its_plan() {
     }
     assert!(seen > 0);
     assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+#[test]
+fn only_a_filesystem_that_may_lie_on_a_device_has_devices_controlled_first() {
+    let opens_devices = |kind: &str| {
+        let document = format!(
+            r#"{{
+                "ociVersion": "1.0.2",
+                "root": {{"path": "rootfs"}},
+                "process": {{"args": ["sh"], "cwd": "/"}},
+                "linux": {{"namespaces": [{{"type": "mount"}}]}},
+                "mounts": [{{"destination": "/mnt", "type": "{kind}", "source": "/dev/vdb"}}]
+            }}"#
+        );
+        plan_of(document.as_bytes(), kind).program.opens_devices()
+    };
+    for kind in ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup"] {
+        assert!(!opens_devices(kind), "{kind}");
+    }
+    for kind in ["ext4", "xfs", "fuseblk"] {
+        assert!(opens_devices(kind), "{kind}");
+    }
 }
