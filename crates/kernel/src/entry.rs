@@ -22,15 +22,19 @@ macro_rules! entry {
 }
 
 /// What a program needs before anything else: standard input, output and error that are open, so that no file of ours ever gets one of their
-/// numbers, and errors instead of a death by `SIGPIPE`. Gives back the arguments.
+/// numbers, errors instead of a death by `SIGPIPE`, and children that can be waited for, though the caller ignores `SIGCHLD` (waitid(2), ECHILD). Gives back
+/// the arguments.
 ///
 /// # Safety
 /// `arguments` are `count` pointers to C strings that stay as they are.
 #[must_use]
 pub unsafe fn begin(count: c_int, arguments: *const *const c_char) -> Vec<OsString> {
     open_standard_files();
-    // SAFETY: ignoring a signal runs no code.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    // SAFETY: neither ignoring a signal nor its default action runs code of ours.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+    }
     (0..count.max(0) as usize)
         .map(|i| {
             // SAFETY: the caller vouches for that many strings.

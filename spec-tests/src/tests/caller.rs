@@ -55,6 +55,31 @@ pub fn add(t: &mut Table) {
         },
     )
     .needs(&[Need::Root, Need::Program("prlimit")]);
+    t.add(
+        "ignored-child-signal",
+        "waitid(2): a caller that ignores SIGCHLD gets the exit status all the same, and nothing is left",
+        |c| {
+            c.args(&["exit", "7"]);
+            c.write_config()?;
+            let (id, bundle) = (c.id(), c.bundle().to_string_lossy().into_owned());
+            let state = c.state_dir().to_string_lossy().into_owned();
+            let runtime = c.runtime.path.to_string_lossy().into_owned();
+            let args = [
+                "--ignore-signal=CHLD",
+                &runtime,
+                "--root",
+                &state,
+                "run",
+                "--bundle",
+                &bundle,
+                &id,
+            ];
+            let output = c.program("env", &args)?;
+            check_eq!(output.code, Some(7), "exit status; {}", output.stderr);
+            c.call(&["state", &id])?.failure().map(|_| ())
+        },
+    )
+    .needs(&[Need::Root]);
     let needs = [Need::Root, Need::Program("setpriv")];
     t.add(
         "secure-bits",
