@@ -331,13 +331,14 @@ impl Making {
         if self.finished.is_none() {
             self.prepare_record()?;
         }
-        self.dir.replace()?;
-        if let Some(finished) = self.finished.take() {
-            self.record = finished;
-        }
+        // Before the record counts: a finished container without this socket is one that runs.
         if let Some(starter) = starter {
             socket::bind(starter.as_fd(), &self.dir.short_path(START_SOCKET))
                 .during(|| "bind the start socket".into())?;
+        }
+        self.dir.replace()?;
+        if let Some(finished) = self.finished.take() {
+            self.record = finished;
         }
         if let Some(file) = pid_file.take() {
             file.write(pid)?;

@@ -1,9 +1,38 @@
 //! The state and how it is asked for: runtime.md#state.
 
+use crate::check::Verdict;
 use crate::context::Context;
+use crate::host::Need;
+use crate::runtime::Invocation;
 use crate::table::Table;
 use crate::{check, check_eq};
 use serde_json::json;
+use std::path::Path;
+
+/// What `state` says while a create waits a little after each rename and bind, by which what is known of a container changes.
+fn statuses_of_slow_create(c: &mut Context) -> Verdict<Vec<String>> {
+    c.args(&["pause"]);
+    c.write_config()?;
+    let paths = [c.runtime.path.clone(), c.state_dir(), c.bundle()];
+    let [runtime, state, bundle] = paths.map(|path| path.to_string_lossy().into_owned());
+    let id = c.id();
+    let calls = "bind,rename,renameat,renameat2";
+    let delay = format!("inject={calls}:delay_exit=150000");
+    let (stdout, stderr) = (c.dir.join("io/strace.out"), c.dir.join("io/strace.err"));
+    let mut running = Invocation::new(Path::new("strace"), stdout, stderr)?
+        .args(["-o", "/dev/null", "-e", &format!("trace={calls}")])
+        .args(["-e", &delay, &runtime, "--root", &state])
+        .args(&c.runtime.args)
+        .args(["create", "--bundle", &bundle, &id])
+        .spawn()?;
+    let mut seen = Vec::new();
+    while running.child.try_wait()?.is_none() {
+        // Until there is a container at all, asking for it fails.
+        seen.extend(c.status().ok());
+    }
+    seen.dedup();
+    Ok(seen)
+}
 
 /// Adds the group.
 pub fn add(t: &mut Table) {
@@ -26,6 +55,17 @@ pub fn add(t: &mut Table) {
             c.destroy()
         },
     );
+    t.add(
+        "not-running-before-start",
+        "runtime.md#state MUST: what has not been started is never seen running, however slow create is",
+        |c| {
+            let seen = statuses_of_slow_create(c)?;
+            check!(!seen.contains(&"running".to_string()), "seen: {seen:?}");
+            check_eq!(c.status()?, "created", "status in the end");
+            c.destroy()
+        },
+    )
+    .needs(&[Need::Root, Need::Program("strace")]);
     t.add(
         "oci-version-semver",
         "runtime.md#state: ociVersion is a version of the specification",
