@@ -7,7 +7,7 @@ DESTDIR ?=
 RUNTIME ?= $(CURDIR)/teu
 
 .DEFAULT_GOAL := build
-.PHONY: build install test unit-tests spec-tests compare conformance security fuzz lint miri dependencies reproducible demo runtime-tools vm test-vm test-engines bench clean help
+.PHONY: build install test unit-tests spec-tests compare conformance security fuzz lint miri dependencies reproducible demo runtime-tools vm test-vm endurance test-engines bench clean help
 
 build: ## the release binary: ./teu, static, one file
 	@scripts/setup build
@@ -72,6 +72,10 @@ test-vm: build ## the suite in the test machine: root with cgroupfs, root with s
 	@scripts/setup vm
 	@spec-tests/vm/vm ensure
 	@spec-tests/vm/test-vm
+
+endurance: build ## in the test machine: containers by the thousand with every cgroup driver, a hundred while systemd is reloaded
+	@scripts/setup vm
+	@spec-tests/vm/endurance
 
 test-engines: build ## podman, Docker, containerd, CRI, buildah on teu, crun and runc in the test machine; ENGINES='--runtimes teu'
 	@scripts/setup vm
