@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Why a call came to nothing.
 #[derive(Debug, PartialEq)]
@@ -34,6 +34,9 @@ const GONE: [&str; 3] = [
 ];
 
 type Result<T> = std::result::Result<T, Failure>;
+
+/// How long one try to connect may take. A manager that executes itself anew leaves some without an answer, and the next is answered.
+const TRY_TIME: Duration = Duration::from_secs(5);
 
 pub(crate) struct Connection {
     stream: UnixStream,
@@ -92,15 +95,19 @@ impl Connection {
             let mut busy = None;
             let mut last = Failure::Lost(Errno::ENOENT);
             for address in addresses {
-                match Connection::try_open(address, deadline) {
-                    Ok(connection) => return Ok(connection),
+                match Connection::try_open(address, deadline.min(Instant::now() + TRY_TIME)) {
+                    Ok(connection) => {
+                        return Ok(Connection {
+                            deadline,
+                            ..connection
+                        });
+                    }
                     // Full backlog; between two lives of a manager that executes itself anew.
                     Err(Failure::Lost(
                         e
                         @ (Errno::EAGAIN | Errno::ECONNREFUSED | Errno::ECONNRESET | Errno::EPIPE),
                     )) => busy = Some(Failure::Lost(e)),
-                    // Whoever is silent has used up the time of the others.
-                    Err(Failure::Late) => return Err(Failure::Late),
+                    Err(Failure::Late) => busy = Some(Failure::Late),
                     Err(e) => last = e,
                 }
             }

@@ -53,6 +53,7 @@ impl Manager {
     /// became of the unit.
     pub fn start(&self, unit: &Unit, pid: i32, properties: &[Property]) -> Result<()> {
         let mut clearings = 0;
+        let mut lost = false;
         let mut reduced: Option<Vec<Property>> = None;
         let mut backoff = Backoff::until(self.deadline);
         loop {
@@ -64,6 +65,10 @@ impl Manager {
                     if name.ends_with(".UnitExists") && clearings < 3 =>
                 {
                     clearings += 1;
+                    // Perhaps it is ours, from a call whose answer was lost.
+                    if lost && self.has_taken(unit, pid, &mut backoff)? {
+                        return Ok(());
+                    }
                     self.reset_failed(&unit.name)?;
                     // The manager forgets a unit that has ended when it next has a moment.
                     std::thread::sleep(Duration::from_millis(10));
@@ -80,6 +85,7 @@ impl Manager {
                     );
                 }
                 Err(Failure::Lost(_)) if backoff.wait() => {
+                    lost = true;
                     if self.has_taken(unit, pid, &mut backoff)? {
                         return Ok(());
                     }
@@ -145,7 +151,7 @@ impl Manager {
     fn reset_failed(&self, unit: &str) -> Result<()> {
         let mut body = Writer::default();
         body.str(unit);
-        match self.call("ResetFailedUnit", "s", &body.0) {
+        match self.ask("ResetFailedUnit", "s", &body.0) {
             // Unloaded already, or never failed.
             Ok(_) | Err(Asked::Failed(Failure::Refused { .. })) => Ok(()),
             Err(e) => Err(e.into_error(&format!("reset failed unit {unit}"))),
@@ -169,14 +175,13 @@ impl Manager {
     fn is_loaded(&self, unit: &str) -> Result<bool> {
         let mut body = Writer::default();
         body.str(unit);
-        match self.call("GetUnit", "s", &body.0) {
+        match self.ask("GetUnit", "s", &body.0) {
             Ok(_) => Ok(true),
             Err(Asked::Failed(Failure::Refused { .. })) => Ok(false),
             Err(e) => Err(e.into_error(&format!("look for unit {unit}"))),
         }
     }
 
-    /// For calls that may be repeated: a connection that breaks is made anew.
     fn call_until_answered(
         &self,
         member: &str,
@@ -184,12 +189,23 @@ impl Manager {
         body: &[u8],
         what: &str,
     ) -> Result<()> {
+        self.ask(member, signature, body)
+            .map(drop)
+            .map_err(|e| e.into_error(what))
+    }
+
+    /// For calls that may be repeated: a connection that breaks is made anew, until the deadline.
+    fn ask(
+        &self,
+        member: &str,
+        signature: &str,
+        body: &[u8],
+    ) -> std::result::Result<Vec<u8>, Asked> {
         let mut backoff = Backoff::until(self.deadline);
         loop {
             match self.call(member, signature, body) {
-                Ok(_) => return Ok(()),
                 Err(Asked::Failed(Failure::Lost(_))) if backoff.wait() => {}
-                Err(e) => return Err(e.into_error(what)),
+                answer => return answer,
             }
         }
     }
