@@ -25,7 +25,7 @@ def programs():
 def units():
     """Scopes and slices that the manager knows, failed ones too."""
     user = ["--user"] if os.getuid() else []
-    text = subprocess.run(["systemctl", *user, "list-units", "--all", "--plain", "--no-legend", "endurance*"],
+    text = subprocess.run(["systemctl", *user, "list-units", "--all", "--plain", "--no-legend", "*endurance-*"],
                           capture_output=True, text=True, check=True).stdout
     return len(text.split("\n")) - 1
 
@@ -36,9 +36,13 @@ def cgroups():
 
 
 def processes():
-    """Processes of containers: all run the one program of the bundle."""
-    found = subprocess.run(["pgrep", "-fc", "endurance-payload"], capture_output=True, text=True)
-    return int(found.stdout or 0)
+    """Processes that have the name of a container in their command line, as those that wait for their start, or are in its cgroup."""
+    def about(process):
+        try:
+            return any("endurance-" in (process / name).read_text(errors="replace") for name in ["cmdline", "cgroup"])
+        except OSError:  # it has ended meanwhile
+            return False
+    return sum(about(process) for process in pathlib.Path("/proc").glob("[0-9]*"))
 
 
 def left():
@@ -57,7 +61,7 @@ class Bundle:
         subprocess.run(spec, check=True)
         self.file = self.dir / "config.json"
         self.config = json.loads(self.file.read_text())
-        self.config["process"].update(terminal=False, args=["/bin/sh", "-c", "sleep 1000 # endurance-payload"])
+        self.config["process"].update(terminal=False, args=["/bin/sleep", "1000"])
         self.config["root"]["readonly"] = False
         for kind in self.config["process"].get("capabilities", {}):
             self.config["process"]["capabilities"][kind].append("CAP_MKNOD")
