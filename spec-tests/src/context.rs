@@ -140,22 +140,47 @@ impl Context {
 
     /// `RUNTIME --root STATE args...`, not yet started.
     pub fn command(&mut self, args: &[&str]) -> Verdict<Invocation> {
-        let state = self.state_dir();
-        let mut all: Vec<&str> = vec!["--root"];
-        let state = state.to_string_lossy().into_owned();
-        all.push(&state);
+        let global = self.global_flags();
+        Ok(self.bare_command(&[])?.args(global).args(args))
+    }
+
+    fn global_flags(&self) -> Vec<String> {
+        let mut flags = vec![
+            "--root".into(),
+            self.state_dir().to_string_lossy().into_owned(),
+        ];
         if self.systemd {
-            all.push("--systemd-cgroup");
+            flags.push("--systemd-cgroup".into());
         }
-        all.extend_from_slice(args);
-        self.bare_command(&all)
+        flags
+    }
+
+    /// `CALLER options... RUNTIME --root STATE args...`, not yet started: another program starts the runtime, and changes what it inherits.
+    pub fn command_under(
+        &mut self,
+        caller: &str,
+        options: &[&str],
+        args: &[&str],
+    ) -> Verdict<Invocation> {
+        let (stdout, stderr) = self.next_outputs();
+        Ok(Invocation::new(Path::new(caller), stdout, stderr)?
+            .args(options)
+            .args([&self.runtime.path])
+            .args(&self.runtime.args)
+            .args(self.global_flags())
+            .args(args))
+    }
+
+    /// The files for the standard output and error of one more command.
+    fn next_outputs(&mut self) -> (PathBuf, PathBuf) {
+        self.outputs += 1;
+        let file = |kind: &str| self.dir.join(format!("io/{}.{kind}", self.outputs));
+        (file("out"), file("err"))
     }
 
     /// `RUNTIME args...` without any global flag of the suite's.
     pub fn bare_command(&mut self, args: &[&str]) -> Verdict<Invocation> {
-        self.outputs += 1;
-        let stdout = self.dir.join(format!("io/{}.out", self.outputs));
-        let stderr = self.dir.join(format!("io/{}.err", self.outputs));
+        let (stdout, stderr) = self.next_outputs();
         let runtime = &self.runtime;
         let invocation = match &runtime.without {
             None => Invocation::new(&runtime.path, stdout, stderr)?,
@@ -168,9 +193,7 @@ impl Context {
 
     /// Any other program, run with the same deadline.
     pub fn program(&mut self, program: &str, args: &[&str]) -> Verdict<Output> {
-        self.outputs += 1;
-        let stdout = self.dir.join(format!("io/{}.out", self.outputs));
-        let stderr = self.dir.join(format!("io/{}.err", self.outputs));
+        let (stdout, stderr) = self.next_outputs();
         Invocation::new(Path::new(program), stdout, stderr)?
             .args(args)
             .run()

@@ -128,6 +128,21 @@ pub(crate) unsafe fn begins(word: *const u8, with: &[u8]) -> bool {
     true
 }
 
+/// This process' environment as C strings.
+///
+/// # Errors
+/// `EINVAL` if a variable holds a NUL byte, which the kernel does not produce.
+pub fn own_environment() -> Result<Vec<CString>> {
+    use std::os::unix::ffi::OsStringExt;
+    std::env::vars_os()
+        .map(|(mut variable, value)| {
+            variable.push("=");
+            variable.push(value);
+            CString::new(variable.into_vec()).map_err(|_| Errno::EINVAL)
+        })
+        .collect()
+}
+
 /// This process' arguments, and of its environment what the program itself reads, as C strings: for running the same command line again.
 ///
 /// # Errors
@@ -136,15 +151,9 @@ pub fn own_arguments() -> Result<(StringArray, StringArray)> {
     use std::os::unix::ffi::OsStringExt;
     let c = |s: std::ffi::OsString| CString::new(s.into_vec()).map_err(|_| Errno::EINVAL);
     let argv = std::env::args_os().map(c).collect::<Result<Vec<_>>>()?;
-    let envp = std::env::vars_os()
-        .map(|(mut key, value)| {
-            key.push("=");
-            key.push(value);
-            c(key)
-        })
-        // SAFETY: it ends in a zero byte.
-        .filter(|v| !matches!(v, Ok(v) if !unsafe { is_kept(v.as_ptr().cast()) }))
-        .collect::<Result<Vec<_>>>()?;
+    let mut envp = own_environment()?;
+    // SAFETY: it ends in a zero byte.
+    envp.retain(|v| unsafe { is_kept(v.as_ptr().cast()) });
     Ok((StringArray::new(argv, 0), StringArray::new(envp, 0)))
 }
 

@@ -4,10 +4,11 @@
 
 use crate::error::{Error, Result};
 use crate::plan::HookPoint;
+use crate::program;
 use crate::spec;
 use crate::sync::Text;
 use kernel::exec::StringArray;
-use kernel::process::{self, CloneArgs, Exit, SignalSet};
+use kernel::process::{self, CloneArgs, Exit};
 use kernel::{Errno, file, io};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -333,18 +334,10 @@ fn run(hook: &Hook, state: State<'_>, out: &mut HookError) -> std::result::Resul
 /// The new process: nothing of the runtime's but the three pipes and the hook's own environment.
 fn become_hook(hook: &Hook, pipes: [&OwnedFd; 3]) {
     let _ = process::lead_group();
-    let _ = process::set_parent_death_signal(libc::SIGKILL);
-    for (number, fd) in pipes.into_iter().enumerate() {
-        if io::dup_onto(fd.as_fd(), number as i32, false).is_err() {
-            process::exit(127);
-        }
-    }
-    process::default_signals(u32::MAX >> 1);
-    let _ = process::set_signal_mask(SignalSet::empty());
+    program::keep_only(pipes);
     if kernel::file::chdir(&hook.cwd).is_err() {
         let _ = kernel::file::chdir(c"/");
     }
-    let _ = io::close_from(3);
     let errno = kernel::exec::execve(&hook.path, &hook.argv, &hook.envp);
     let mut text = Text::<OUTPUT>::new();
     text.push(b"exec ");

@@ -125,7 +125,7 @@ impl Making {
     }
 
     /// Writes the record of the finished container beside the one that counts: if possible while the process makes its mounts.
-    fn prepare_record(&mut self) -> Result<()> {
+    fn prepare_record(&mut self) -> Result<Record> {
         let process = self.process()?;
         let (pid, start_time) = (process.facts.pid, process.start_time);
         let record = Record {
@@ -137,8 +137,7 @@ impl Making {
             ..self.record.clone()
         };
         self.dir.prepare(&record)?;
-        self.finished = Some(record);
-        Ok(())
+        Ok(record)
     }
 
     fn process(&mut self) -> Result<&mut Spawned> {
@@ -156,7 +155,7 @@ impl Making {
                 self.cgroup.as_ref().map(Cgroup::entry),
                 Some(libcgroups::Entry::Pid)
             ) {
-                self.prepare_record()?;
+                self.finished = Some(self.prepare_record()?);
             }
         }
         loop {
@@ -328,18 +327,17 @@ impl Making {
         if let Some(name) = &self.plan.annotations.delegate {
             crate::delegate::delegate(&self.record.cgroup, name, self.plan.container_root, pid)?;
         }
-        if self.finished.is_none() {
-            self.prepare_record()?;
-        }
+        let finished = match self.finished.take() {
+            Some(record) => record,
+            None => self.prepare_record()?,
+        };
         // Before the record counts: a finished container without this socket is one that runs.
         if let Some(starter) = starter {
             socket::bind(starter.as_fd(), &self.dir.short_path(START_SOCKET))
                 .during(|| "bind the start socket".into())?;
         }
         self.dir.replace()?;
-        if let Some(finished) = self.finished.take() {
-            self.record = finished;
-        }
+        self.record = finished;
         if let Some(file) = pid_file.take() {
             file.write(pid)?;
         }

@@ -29,7 +29,7 @@ pub fn output(path: &str, arguments: Vec<CString>, deadline: Instant) -> Result<
     let program = CString::new(path).map_err(|_| Error::os(what(), Errno::EINVAL))?;
     let argv = std::iter::once(program.clone()).chain(arguments).collect();
     let argv = StringArray::new(argv, 0);
-    let envp = StringArray::new(environment(), 0);
+    let envp = StringArray::new(kernel::exec::own_environment().during(what)?, 0);
     let stdin = file::openat(file::CWD, c"/dev/null", file::O_RDONLY, 0)
         .during(|| "open /dev/null".into())?;
     let (stdout, stdout_in) = io::pipe().during(what)?;
@@ -73,16 +73,6 @@ pub fn output(path: &str, arguments: Vec<CString>, deadline: Instant) -> Result<
     })
 }
 
-fn environment() -> Vec<CString> {
-    use std::os::unix::ffi::OsStringExt;
-    let variable = |(mut name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        name.push("=");
-        name.push(value);
-        CString::new(name.into_vec()).ok()
-    };
-    std::env::vars_os().filter_map(variable).collect()
-}
-
 /// Reads what is there. At its end the stream is closed.
 fn drain(stream: &mut Option<OwnedFd>, text: &mut Vec<u8>) {
     let Some(fd) = stream else { return };
@@ -100,8 +90,9 @@ fn drain(stream: &mut Option<OwnedFd>, text: &mut Vec<u8>) {
     }
 }
 
-/// The new process: nothing of the runtime's but the three streams.
-fn become_it(path: &CString, argv: &StringArray, envp: &StringArray, streams: [&OwnedFd; 3]) {
+/// In a new process that is to execute something of the host: leaves it nothing of the runtime's but these as standard input, output and error. It allocates
+/// nothing.
+pub(crate) fn keep_only(streams: [&OwnedFd; 3]) {
     let _ = process::set_parent_death_signal(libc::SIGKILL);
     for (number, fd) in streams.into_iter().enumerate() {
         if io::dup_onto(fd.as_fd(), number as i32, false).is_err() {
@@ -111,6 +102,10 @@ fn become_it(path: &CString, argv: &StringArray, envp: &StringArray, streams: [&
     process::default_signals(u32::MAX >> 1);
     let _ = process::set_signal_mask(SignalSet::empty());
     let _ = io::close_from(3);
+}
+
+fn become_it(path: &CString, argv: &StringArray, envp: &StringArray, streams: [&OwnedFd; 3]) {
+    keep_only(streams);
     let errno = kernel::exec::execve(path, argv, envp);
     let _ = io::write_all(
         io::STDERR,

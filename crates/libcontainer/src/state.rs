@@ -259,12 +259,6 @@ impl StateDir {
         self.write(INTENT, O_EXCL, &to_json(record))
     }
 
-    /// Replaces the record as a whole.
-    pub fn save(&self, record: &Record) -> Result<()> {
-        self.prepare(record)?;
-        self.replace()
-    }
-
     /// Writes a record that is none yet, for [`StateDir::replace`].
     pub fn prepare(&self, record: &Record) -> Result<()> {
         self.write(NEW_RECORD, O_TRUNC, &to_json(record))
@@ -534,7 +528,8 @@ mod tests {
         assert_eq!(dir.load().unwrap().phase, Phase::Creating);
         record.phase = Phase::Created;
         record.pid = 7;
-        dir.save(&record).unwrap();
+        dir.prepare(&record).unwrap();
+        dir.replace().unwrap();
         assert_eq!(
             StateDir::create(&root, "c1").unwrap_err().kind(),
             Kind::Exists

@@ -83,16 +83,11 @@ pub fn add(t: &mut Table) {
             ]);
             c.write_config()?;
             let (id, bundle) = (c.id(), c.bundle().to_string_lossy().into_owned());
-            let (state, runtime) = (
-                c.state_dir().to_string_lossy().into_owned(),
-                c.runtime.path.to_string_lossy().into_owned(),
-            );
-            let mut args = vec!["-p", &outer.name, "--", &runtime, "--root", &state];
-            if c.systemd {
-                args.push("--systemd-cgroup");
-            }
-            args.extend(["run", "--bundle", &bundle, &id]);
-            let output = c.program("aa-exec", &args)?.success()?;
+            let run = ["run", "--bundle", &bundle, &id];
+            let output = c
+                .command_under("aa-exec", &["-p", &outer.name, "--"], &run)?
+                .run()?
+                .success()?;
             let lines = crate::context::json_lines(&output)?;
             let label = Inside(lines[0].clone())
                 .file("/proc/self/attr/current")

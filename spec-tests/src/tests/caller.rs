@@ -33,19 +33,10 @@ pub fn add(t: &mut Table) {
             c.args(&["exit", "0"]);
             c.write_config()?;
             let (id, bundle) = (c.id(), c.bundle().to_string_lossy().into_owned());
-            let state = c.state_dir().to_string_lossy().into_owned();
-            let runtime = c.runtime.path.to_string_lossy().into_owned();
-            let args = [
-                "--stack=65536:",
-                &runtime,
-                "--root",
-                &state,
-                "run",
-                "--bundle",
-                &bundle,
-                &id,
-            ];
-            let output = c.program("prlimit", &args)?;
+            let run = ["run", "--bundle", &bundle, &id];
+            let output = c
+                .command_under("prlimit", &["--stack=65536:"], &run)?
+                .run()?;
             check!(
                 output.code == Some(0) || output.stderr.contains("RLIMIT_STACK"),
                 "{}",
@@ -62,19 +53,8 @@ pub fn add(t: &mut Table) {
             c.args(&["exit", "7"]);
             c.write_config()?;
             let (id, bundle) = (c.id(), c.bundle().to_string_lossy().into_owned());
-            let state = c.state_dir().to_string_lossy().into_owned();
-            let runtime = c.runtime.path.to_string_lossy().into_owned();
-            let args = [
-                "--ignore-signal=CHLD",
-                &runtime,
-                "--root",
-                &state,
-                "run",
-                "--bundle",
-                &bundle,
-                &id,
-            ];
-            let output = c.program("env", &args)?;
+            let run = ["run", "--bundle", &bundle, &id];
+            let output = c.command_under("env", &["--ignore-signal=CHLD"], &run)?.run()?;
             check_eq!(output.code, Some(7), "exit status; {}", output.stderr);
             c.call(&["state", &id])?.failure().map(|_| ())
         },
@@ -151,15 +131,9 @@ const BECOME_USER: [&str; 4] = ["setuid", "1000", ";", "inspect"];
 
 /// Runs a command of the runtime with privileges that setpriv(1) gives it.
 fn with_privileges(c: &mut Context, privileges: &[&str], args: &[&str]) -> Verdict<Output> {
-    let state = c.state_dir().to_string_lossy().into_owned();
-    let runtime = c.runtime.path.to_string_lossy().into_owned();
-    let mut all = privileges.to_vec();
-    all.extend(["--", &runtime, "--root", &state]);
-    if c.systemd {
-        all.push("--systemd-cgroup");
-    }
-    all.extend_from_slice(args);
-    c.program("setpriv", &all)?.success()
+    c.command_under("setpriv", &[privileges, &["--"]].concat(), args)?
+        .run()?
+        .success()
 }
 
 /// Runs a command of the runtime with `SECBIT_NO_SETUID_FIXUP`, and answers what the payload's `inspect` saw.

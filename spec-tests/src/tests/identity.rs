@@ -242,20 +242,14 @@ fn capabilities(t: &mut Table) {
             crate::config::grant(&mut c.config, &["CAP_SYS_BOOT"]);
             c.args(&["inspect"]);
             c.write_config()?;
-            let state = c.state_dir().to_string_lossy().into_owned();
-            let runtime = c.runtime.path.to_string_lossy().into_owned();
-            let args = [
-                "--bounding-set=-sys_boot",
-                "--",
-                &runtime,
-                "--root",
-                &state,
-                "run",
-                "--bundle",
-                &bundle,
-                &id,
-            ];
-            let output = c.program("setpriv", &args)?.success()?;
+            let output = c
+                .command_under(
+                    "setpriv",
+                    &["--bounding-set=-sys_boot", "--"],
+                    &["run", "--bundle", &bundle, &id],
+                )?
+                .run()?
+                .success()?;
             let inside = Inside(crate::context::json_line(&output)?);
             check_eq!(inside.capabilities("CapEff") & (1 << 22), 0, "CAP_SYS_BOOT");
             check_eq!(inside.capabilities("CapEff") & KILL, KILL, "CAP_KILL");

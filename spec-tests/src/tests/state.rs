@@ -3,28 +3,21 @@
 use crate::check::Verdict;
 use crate::context::Context;
 use crate::host::Need;
-use crate::runtime::Invocation;
 use crate::table::Table;
 use crate::{check, check_eq};
 use serde_json::json;
-use std::path::Path;
 
 /// What `state` says while a create waits a little after each rename and bind, by which what is known of a container changes.
 fn statuses_of_slow_create(c: &mut Context) -> Verdict<Vec<String>> {
     c.args(&["pause"]);
     c.write_config()?;
-    let paths = [c.runtime.path.clone(), c.state_dir(), c.bundle()];
-    let [runtime, state, bundle] = paths.map(|path| path.to_string_lossy().into_owned());
-    let id = c.id();
+    let (id, bundle) = (c.id(), c.bundle().to_string_lossy().into_owned());
     let calls = "bind,rename,renameat,renameat2";
     let delay = format!("inject={calls}:delay_exit=150000");
-    let (stdout, stderr) = (c.dir.join("io/strace.out"), c.dir.join("io/strace.err"));
-    let mut running = Invocation::new(Path::new("strace"), stdout, stderr)?
-        .args(["-o", "/dev/null", "-e", &format!("trace={calls}")])
-        .args(["-e", &delay, &runtime, "--root", &state])
-        .args(&c.runtime.args)
-        .args(["create", "--bundle", &bundle, &id])
-        .spawn()?;
+    let trace = format!("trace={calls}");
+    let options = ["-o", "/dev/null", "-e", &trace, "-e", &delay];
+    let create = ["create", "--bundle", &bundle, &id];
+    let mut running = c.command_under("strace", &options, &create)?.spawn()?;
     let mut seen = Vec::new();
     while running.child.try_wait()?.is_none() {
         // Until there is a container at all, asking for it fails.

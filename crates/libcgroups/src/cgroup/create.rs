@@ -32,11 +32,11 @@ impl Cgroup {
     /// made ready already. [`Cgroup::control_devices`] must follow before that process executes anything of somebody else.
     pub fn create_uncontrolled(plan: &Plan, deadline: Instant) -> Result<Cgroup> {
         let mut cgroup = Cgroup::open(&plan.record());
-        let mut made = Vec::new();
         if plan.driver != Driver::Cgroupfs {
             cgroup.kind = plan.entry();
             return Ok(cgroup);
         }
+        let mut made = Vec::new();
         let built = plan.dirs.iter().try_for_each(|planned| {
             let before = made.len();
             // Nobody named an optional cgroup: what asks for it is a limit.
@@ -75,10 +75,8 @@ impl Cgroup {
     /// Removes the directories above the cgroup that were made for it, unless others have come to use them: for a cgroup that was destroyed because the
     /// making of its first process failed.
     pub fn remove_parents(&self) {
-        for dir in self.made.iter().rev() {
-            // Gone, or in use: both are as they should be.
-            let _ = fs::rmdir(dir);
-        }
+        // Gone, or in use: both are as they should be, and nothing to wait for.
+        undo(&self.made, Instant::now());
     }
 
     /// Puts the device program into force, if there is one that is not in force yet. On an error the cgroup stays, for [`Cgroup::destroy`] and

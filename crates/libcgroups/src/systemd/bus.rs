@@ -96,11 +96,9 @@ impl Connection {
             let mut last = Failure::Lost(Errno::ENOENT);
             for address in addresses {
                 match Connection::try_open(address, deadline.min(Instant::now() + TRY_TIME)) {
-                    Ok(connection) => {
-                        return Ok(Connection {
-                            deadline,
-                            ..connection
-                        });
+                    Ok(mut connection) => {
+                        connection.deadline = deadline;
+                        return Ok(connection);
                     }
                     // Full backlog; between two lives of a manager that executes itself anew.
                     Err(Failure::Lost(
