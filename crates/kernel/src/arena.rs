@@ -2,9 +2,10 @@
 //!
 //! Almost all that a command allocates it needs until its end. An allocator that looks for a place for each piece, and tidies up behind each,
 //! touches pages all over the heap; behind a fork, each of them is a page to copy. This one hands out a piece of the program's own zeroed memory
-//! behind the other, takes back only the last, and leaves what does not fit, and the commands that live for long, to the C library.
+//! behind the other, takes back only the last, and leaves what does not fit, and the commands that live for long, to an allocator that
+//! tidies up.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -14,6 +15,12 @@ const SIZE: usize = 256 * 1024;
 
 /// Bytes that are asked of the kernel in one call, instead of one fault for each page.
 const CHUNK: usize = 8 * 1024;
+
+/// What tidies up. It is not the C library's, because that brings a fifth of the program with it ([`crate::c_library`]). Miri watches its own.
+#[cfg(not(miri))]
+use dlmalloc::GlobalDlmalloc as System;
+#[cfg(miri)]
+use std::alloc::System;
 
 #[repr(C, align(4096))]
 struct Memory(MaybeUninit<[u8; SIZE]>);

@@ -108,42 +108,6 @@ extern "C" fn _dl_early_allocate(size: usize) -> *mut c_void {
     unsafe { EARLY_MEMORY.0.get().cast::<c_void>().byte_add(start) }
 }
 
-// What glibc says when it finds itself broken, and when it is asked for the words of an error. Its own functions would
-// bring printf for wide characters and translations with them.
-
-/// Says what went wrong inside the C library, and aborts.
-///
-/// # Safety
-/// `expression` is a C string.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __assert_fail(expression: *const c_char) -> ! {
-    for text in [c"C library: ".as_ptr(), expression, c"\n".as_ptr()] {
-        // SAFETY: each is a C string.
-        unsafe { libc::write(2, text.cast(), libc::strlen(text)) };
-    }
-    // SAFETY: it does not return.
-    unsafe { libc::abort() }
-}
-
-/// The text of an error number as [`std::io::Error`] asks for it (strerror_r(3), the variant of POSIX).
-///
-/// # Safety
-/// `text` has room for `size` bytes.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __xpg_strerror_r(number: c_int, text: *mut c_char, size: usize) -> c_int {
-    let Some(last) = size.checked_sub(1) else {
-        return libc::ERANGE;
-    };
-    let words = crate::Errno(number).text().unwrap_or("unknown error");
-    // SAFETY: no more than there is room for, the zero byte at the end included.
-    unsafe {
-        text.cast::<u8>()
-            .copy_from_nonoverlapping(words.as_ptr(), words.len().min(last));
-        text.add(words.len().min(last)).write(0);
-    }
-    0
-}
-
 /// Makes read-only what only the start writes (elf(5), `PT_GNU_RELRO`): the tables by which functions are called, which whoever can write
 /// somewhere would write first. glibc does it in a part of its start that is left out here.
 fn protect_relocated() {
@@ -167,7 +131,7 @@ fn protect_relocated() {
         // SAFETY: nothing writes to these pages once the program is relocated and glibc is initialised: that is what the segment means.
         if unsafe { libc::mprotect(first as *mut c_void, end - first, libc::PROT_READ) } != 0 {
             // SAFETY: it is a C string.
-            unsafe { __assert_fail(c"mprotect of what the start has written".as_ptr()) }
+            unsafe { crate::c_library::__assert_fail(c"mprotect of what the start has written".as_ptr()) }
         }
     }
 }

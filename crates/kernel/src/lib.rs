@@ -10,6 +10,7 @@
 
 pub mod arena;
 pub mod bpf;
+mod c_library;
 mod c_start;
 pub mod cred;
 pub mod entry;
