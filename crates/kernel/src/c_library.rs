@@ -163,9 +163,8 @@ unsafe extern "C" fn realloc(piece: *mut c_void, size: usize) -> *mut c_void {
     // SAFETY: the caller's promise; the new size fits a layout.
     unsafe {
         let (start, layout) = head_of(piece);
-        let moved = with_head(size).map_or(null_mut(), |new| {
-            Global.realloc(start, layout, new.size())
-        });
+        let moved =
+            with_head(size).map_or(null_mut(), |new| Global.realloc(start, layout, new.size()));
         behind_head(moved, size)
     }
 }

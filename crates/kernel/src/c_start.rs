@@ -131,7 +131,9 @@ fn protect_relocated() {
         // SAFETY: nothing writes to these pages once the program is relocated and glibc is initialised: that is what the segment means.
         if unsafe { libc::mprotect(first as *mut c_void, end - first, libc::PROT_READ) } != 0 {
             // SAFETY: it is a C string.
-            unsafe { crate::c_library::__assert_fail(c"mprotect of what the start has written".as_ptr()) }
+            unsafe {
+                crate::c_library::__assert_fail(c"mprotect of what the start has written".as_ptr())
+            }
         }
     }
 }

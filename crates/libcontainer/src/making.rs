@@ -7,7 +7,7 @@ use crate::net_devices::{self, Moved};
 use crate::plan::{self, HookPoint, Plan, SlotKind};
 use crate::spawn::{self, Setup, Spawned};
 use crate::spec::state_document::StateDocument;
-use crate::state::{Phase, Record, START_SOCKET, StateDir};
+use crate::state::{Line, Phase, Record, START_SOCKET, StateDir};
 use crate::sync::{self, Message};
 use crate::trees::Trees;
 use crate::{listener, notify, pidfile, proc, resctrl};
@@ -31,8 +31,8 @@ pub struct Making {
     pub moved: Option<Moved>,
     /// The groups of resctrl as `delete` is to see them: what the configuration names stays then, but goes when the making fails.
     pub keep_groups: Option<resctrl::Record>,
-    /// The record of the finished container, on disk already, where it does not count yet.
-    pub finished: Option<Record>,
+    /// The record of the finished container, ready to be written.
+    pub finished: Option<(Record, Line)>,
     pub warnings: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ impl Making {
             self.record.intel_rdt = Some(resctrl::intend(root, wanted, &self.record.id)?);
         }
         // Record before act: from here on the cgroup can be found and removed.
-        self.dir.save_intent(&self.record)?;
+        self.dir.intend(&self.record)?;
         self.record.exec = None;
         // Without hooks the process executes nothing before it is told to start, so its devices have time until then; unless it opens one itself, and would
         // be allowed or refused as chance has it.
@@ -124,8 +124,8 @@ impl Making {
         )
     }
 
-    /// Writes the record of the finished container beside the one that counts: if possible while the process makes its mounts.
-    fn prepare_record(&mut self) -> Result<Record> {
+    /// The record of the finished container: if possible while the process makes its mounts.
+    fn finished(&mut self) -> Result<(Record, Line)> {
         let process = self.process()?;
         let (pid, start_time) = (process.facts.pid, process.start_time);
         let record = Record {
@@ -136,8 +136,8 @@ impl Making {
             intel_rdt: self.keep_groups.clone(),
             ..self.record.clone()
         };
-        self.dir.prepare(&record)?;
-        Ok(record)
+        let line = Line::of(&record);
+        Ok((record, line))
     }
 
     fn process(&mut self) -> Result<&mut Spawned> {
@@ -155,7 +155,7 @@ impl Making {
                 self.cgroup.as_ref().map(Cgroup::entry),
                 Some(libcgroups::Entry::Pid)
             ) {
-                self.finished = Some(self.prepare_record()?);
+                self.finished = Some(self.finished()?);
             }
         }
         loop {
@@ -327,16 +327,16 @@ impl Making {
         if let Some(name) = &self.plan.annotations.delegate {
             crate::delegate::delegate(&self.record.cgroup, name, self.plan.container_root, pid)?;
         }
-        let finished = match self.finished.take() {
-            Some(record) => record,
-            None => self.prepare_record()?,
+        let (finished, line) = match self.finished.take() {
+            Some(ready) => ready,
+            None => self.finished()?,
         };
         // Before the record counts: a finished container without this socket is one that runs.
         if let Some(starter) = starter {
             socket::bind(starter.as_fd(), &self.dir.short_path(START_SOCKET))
                 .during(|| "bind the start socket".into())?;
         }
-        self.dir.replace()?;
+        self.dir.append(&line)?;
         self.record = finished;
         if let Some(file) = pid_file.take() {
             file.write(pid)?;

@@ -1,10 +1,13 @@
 //! What is remembered of a container: one directory below the root of all state, with a record written before each side effect.
+//!
+//! The record is one file, to which lines are added: what is about to be made, before anything is, and what has been made. The last line that
+//! is complete counts.
 
 use crate::error::{During, Error, Kind, Result};
 use crate::plan::exec::Template;
 use crate::spec;
 use kernel::file::{
-    self, CWD, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_TRUNC, O_WRONLY,
+    self, CWD, O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY,
 };
 use kernel::{Errno, io};
 use serde::{Deserialize, Serialize};
@@ -18,14 +21,12 @@ use std::time::{Duration, Instant};
 /// Version of the record's form. A newer runtime reads older ones.
 const VERSION: u32 = 1;
 const RECORD: &CStr = c"state.json";
-const NEW_RECORD: &CStr = c".state.json";
-const INTENT: &CStr = c"intent.json";
 /// The socket on which a created container waits for its start.
 pub const START_SOCKET: &CStr = c"start.sock";
 /// A record is a few kilobytes and its annotations; more is damage.
 const MAX_RECORD: usize = 64 << 20;
 
-/// How often a record that does not parse is read again, a millisecond later: it may be in the middle of being written.
+/// How often a record without a complete line is read again, a millisecond later: it may be in the middle of being written.
 const TORN_TRIES: usize = 20;
 
 /// How far the making of a container has come.
@@ -78,7 +79,7 @@ pub struct Record {
     /// Those that run after the creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hooks: Option<Box<spec::Hooks>>,
-    /// What exec needs: in the first record only, which no other command of a running container reads.
+    /// What exec needs: in the first line only, which no other command of a running container decodes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exec: Option<Box<Template>>,
 }
@@ -115,11 +116,27 @@ pub fn check_id(id: &str) -> Result<()> {
     Ok(())
 }
 
+/// A record as it stands in the file.
+#[derive(Debug)]
+pub struct Line(Vec<u8>);
+
+impl Line {
+    /// It.
+    pub fn of(record: &Record) -> Line {
+        let mut text =
+            serde_json::to_vec(record).expect("strings and numbers always serialise to memory");
+        text.push(b'\n');
+        Line(text)
+    }
+}
+
 /// The directory of one container.
 #[derive(Debug)]
 pub struct StateDir {
     fd: OwnedFd,
     path: PathBuf,
+    /// The record, for who makes the container.
+    record: Option<OwnedFd>,
 }
 
 fn c(path: &Path) -> Result<CString> {
@@ -196,7 +213,11 @@ impl StateDir {
     fn open_path(path: PathBuf) -> Result<StateDir> {
         let fd = file::openat(CWD, &c(&path)?, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
             .during(|| format!("open {}", path.display()))?;
-        Ok(StateDir { fd, path })
+        Ok(StateDir {
+            fd,
+            path,
+            record: None,
+        })
     }
 
     /// The directory.
@@ -253,38 +274,25 @@ impl StateDir {
         file::unlock(self.fd());
     }
 
-    /// Writes the first record, which stays: should the second ever be damaged, this one still tells what to take away. In place: a reader that comes in the
-    /// middle tries again.
-    pub fn save_intent(&self, record: &Record) -> Result<()> {
-        self.write(INTENT, O_EXCL, &to_json(record))
+    /// Writes the first line, which stays: should the second ever be damaged, this one still tells what to take away.
+    pub fn intend(&mut self, record: &Record) -> Result<()> {
+        let flags = O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW;
+        let file = file::openat(self.fd(), RECORD, flags, 0o600).during(|| self.doing("write"))?;
+        self.record = Some(file);
+        self.append(&Line::of(record))
     }
 
-    /// Writes a record that is none yet, for [`StateDir::replace`].
-    pub fn prepare(&self, record: &Record) -> Result<()> {
-        self.write(NEW_RECORD, O_TRUNC, &to_json(record))
-    }
-
-    /// Makes the prepared record the one that counts.
-    pub fn replace(&self) -> Result<()> {
-        file::renameat(self.fd(), NEW_RECORD, RECORD)
-            .during(|| format!("rename in {}", self.path.display()))
-    }
-
-    fn write(&self, name: &CStr, flag: i32, content: &[u8]) -> Result<()> {
-        let what = || {
-            format!(
-                "write {}",
-                self.path.join(name.to_string_lossy().as_ref()).display()
-            )
+    /// Writes another line, which then is the one that counts.
+    pub fn append(&self, line: &Line) -> Result<()> {
+        let Some(file) = &self.record else {
+            return Err(Error::new(Kind::Failed, self.doing("write"))
+                .cause("it belongs to who makes the container"));
         };
-        let file = file::openat(
-            self.fd(),
-            name,
-            O_WRONLY | O_CREAT | O_NOFOLLOW | flag,
-            0o600,
-        )
-        .during(what)?;
-        io::write_all(file.as_fd(), content).during(what)
+        io::write_all(file.as_fd(), &line.0).during(|| self.doing("write"))
+    }
+
+    fn doing(&self, what: &str) -> String {
+        format!("{what} {}/state.json", self.path.display())
     }
 
     /// Reads the record.
@@ -293,19 +301,16 @@ impl StateDir {
     /// What is missing or damaged; `delete --force` works all the same.
     pub fn load(&self) -> Result<Record> {
         let mut tries = 0;
-        let record: Record = loop {
-            let read = match self.read(RECORD) {
-                Err(e) if e.os_error() == Some(Errno::ENOENT) => self.load_intent(),
-                other => other,
-            };
-            match read {
-                Err(e) if e.os_error().is_none() && tries < TORN_TRIES => {
+        let lines = loop {
+            match self.lines()? {
+                none if none.is_empty() && tries < TORN_TRIES => {
                     std::thread::sleep(Duration::from_millis(1));
                     tries += 1;
                 }
-                other => break other?,
+                lines => break lines,
             }
         };
+        let record = self.decode(lines.split(|b| *b == b'\n').next_back())?;
         if record.version > VERSION {
             let why = format!(
                 "the state in {} was written by a newer version",
@@ -316,39 +321,37 @@ impl StateDir {
         Ok(record)
     }
 
-    /// Reads the first record.
+    /// Reads the first line.
     pub fn load_intent(&self) -> Result<Record> {
-        self.read(INTENT)
+        self.decode(self.lines()?.split(|b| *b == b'\n').next())
     }
 
     /// Reads what exec needs.
     ///
     /// # Errors
-    /// A first record that is damaged.
+    /// A first line that is damaged.
     pub fn load_template(&self) -> Result<Template> {
         let exec = self.load_intent()?.exec;
         exec.map(|template| *template).ok_or_else(|| {
-            let why = format!(
-                "{} says nothing for exec",
-                self.path.join("intent.json").display()
-            );
-            Error::new(Kind::Failed, why)
+            Error::new(Kind::Failed, self.doing("read"))
+                .cause("it says nothing for exec")
                 .hint("the record is damaged; delete --force removes the container")
         })
     }
 
-    fn read<T: serde::de::DeserializeOwned>(&self, name: &CStr) -> Result<T> {
-        let what = || {
-            format!(
-                "read {}",
-                self.path.join(name.to_string_lossy().as_ref()).display()
-            )
-        };
-        let file = file::openat(self.fd(), name, O_RDONLY | O_NOFOLLOW, 0).during(what)?;
-        let bytes = read_all(file.as_fd(), MAX_RECORD).during(what)?;
+    /// The complete lines of the record, without the end of the last.
+    fn lines(&self) -> Result<Vec<u8>> {
+        let what = || self.doing("read");
+        let file = file::openat(self.fd(), RECORD, O_RDONLY | O_NOFOLLOW, 0).during(what)?;
+        let mut bytes = read_all(file.as_fd(), MAX_RECORD).during(what)?;
+        bytes.truncate(bytes.iter().rposition(|b| *b == b'\n').unwrap_or(0));
+        Ok(bytes)
+    }
+
+    fn decode(&self, line: Option<&[u8]>) -> Result<Record> {
         // The same decoder as the configuration's: the parts that both have are compiled once.
-        spec::decode_json(&bytes).map_err(|e| {
-            Error::new(Kind::Failed, what())
+        spec::decode_json(line.unwrap_or_default()).map_err(|e| {
+            Error::new(Kind::Failed, self.doing("read"))
                 .cause(e.message)
                 .hint("the record is damaged; delete --force removes the container")
         })
@@ -368,11 +371,9 @@ impl StateDir {
         }
     }
 
-    /// Removes the directory and all that is in it. What tells the most is the last to go.
+    /// Removes the directory and all that is in it.
     pub fn remove(self) -> Result<()> {
-        for name in [RECORD, INTENT] {
-            self.remove_file(name)?;
-        }
+        self.remove_file(RECORD)?;
         match file::unlinkat(CWD, &c(&self.path)?, true) {
             Err(Errno::ENOTEMPTY | Errno::EEXIST) => self.remove_others(),
             Err(Errno::ENOENT) => Ok(()),
@@ -465,10 +466,6 @@ pub fn read_all(fd: BorrowedFd<'_>, limit: usize) -> kernel::Result<Vec<u8>> {
     }
 }
 
-fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
-    serde_json::to_vec(value).expect("strings and numbers always serialise to memory")
-}
-
 /// The ids below a root of state, sorted. A root that does not exist has none.
 #[allow(
     clippy::disallowed_methods,
@@ -522,14 +519,13 @@ mod tests {
     fn a_record_is_kept_until_removed() {
         let root = scratch("record").join("deep");
         assert_eq!(ids(&root).unwrap(), Vec::<String>::new());
-        let dir = StateDir::create(&root, "c1").unwrap();
+        let mut dir = StateDir::create(&root, "c1").unwrap();
         let mut record = Record::new("c1", Path::new("/b"), c"/b/rootfs");
-        dir.save_intent(&record).unwrap();
+        dir.intend(&record).unwrap();
         assert_eq!(dir.load().unwrap().phase, Phase::Creating);
         record.phase = Phase::Created;
         record.pid = 7;
-        dir.prepare(&record).unwrap();
-        dir.replace().unwrap();
+        dir.append(&Line::of(&record)).unwrap();
         assert_eq!(
             StateDir::create(&root, "c1").unwrap_err().kind(),
             Kind::Exists
@@ -537,6 +533,8 @@ mod tests {
         assert_eq!(ids(&root).unwrap(), ["c1"]);
         let other = StateDir::open(&root, "c1").unwrap();
         assert_eq!(other.load().unwrap().pid, 7);
+        assert_eq!(other.load_intent().unwrap().pid, 0);
+        other.append(&Line::of(&record)).unwrap_err();
         assert!(!other.try_lock(false).unwrap());
         assert_eq!(
             other.lock(true, Instant::now()).unwrap_err().kind(),
@@ -553,18 +551,37 @@ mod tests {
     }
 
     #[test]
+    fn a_line_counts_when_it_is_complete() {
+        let root = scratch("torn");
+        let mut dir = StateDir::create(&root, "c").unwrap();
+        let mut record = Record::new("c", Path::new("/b"), c"/b/rootfs");
+        dir.intend(&record).unwrap();
+        record.pid = 7;
+        let line = Line::of(&record);
+        let (torn, rest) = line.0.split_at(line.0.len() - 1);
+        for (part, pid) in [(torn, 0), (rest, 7)] {
+            dir.append(&Line(part.to_vec())).unwrap();
+            assert_eq!(dir.load().unwrap().pid, pid);
+        }
+        dir.remove().unwrap();
+        std::fs::remove_dir(root).unwrap();
+    }
+
+    #[test]
     fn a_damaged_or_newer_record_is_an_error_not_a_crash() {
         let root = scratch("damaged");
         let dir = StateDir::create(&root, "c").unwrap();
         for content in [
             &b""[..],
-            b"{",
-            b"7",
-            b"{\"pid\":\"x\"}",
-            b"{\"version\":99}",
+            b"{}",
+            b"\n",
+            b"{\n",
+            b"7\n",
+            b"{\"pid\":\"x\"}\n",
+            b"{}\n{\"version\":99}\n",
             &[0xff; 10],
         ] {
-            dir.write(RECORD, O_TRUNC, content).unwrap();
+            std::fs::write(dir.path().join("state.json"), content).unwrap();
             dir.load().unwrap_err();
         }
         std::fs::remove_dir_all(root).unwrap();

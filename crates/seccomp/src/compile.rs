@@ -2,7 +2,7 @@
 
 use crate::emit::{RETURN, emit};
 use crate::graph::{Graph, NodeId, Run, Test, Word, extend};
-use crate::rules::{Clause, Rules, in_order};
+use crate::rules::{Clause, Clauses, Rules, in_order};
 use crate::table::{self, X32_BIT};
 use crate::{Action, Arch, Error, Flag, Profile, Program, Target, Verdict};
 
@@ -18,7 +18,7 @@ pub fn compile(profile: &Profile, target: Target) -> Result<Option<Program>, Err
     let Some(mut rules) = Rules::new(profile, target)? else {
         return Ok(None);
     };
-    let mut graph = Graph::default();
+    let mut graph = Graph::new();
     let root = filter(&mut graph, &rules);
     let instructions = emit(&graph, root)?;
     let notify = instructions
@@ -42,6 +42,7 @@ pub fn compile(profile: &Profile, target: Target) -> Result<Option<Program>, Err
 /// Which interface, then which call, then which arguments.
 fn filter(graph: &mut Graph, rules: &Rules) -> NodeId {
     let mut next = graph.verdict(Verdict::FOREIGN);
+    let mut clauses = Clauses::default();
     // The first test is the last one built: the machine's own interface.
     for &arch in rules.archs.iter().rev() {
         let other = match arch {
@@ -49,22 +50,32 @@ fn filter(graph: &mut Graph, rules: &Rules) -> NodeId {
             Arch::X86_64 => rules.archs.contains(&Arch::X32).then_some(Arch::X32),
             _ => None,
         };
-        let calls = calls(graph, rules, arch, other);
+        let calls = calls(graph, rules, &mut clauses, arch, other);
         next = graph.branch(Word::ARCH, Test::Equal, arch.audit(), calls, next);
     }
     next
 }
 
 /// The decision for every number of an interface, and of x32 beside x86-64.
-fn calls(graph: &mut Graph, rules: &Rules, arch: Arch, x32: Option<Arch>) -> NodeId {
+fn calls<'a>(
+    graph: &mut Graph,
+    rules: &'a Rules<'a>,
+    clauses: &mut Clauses<'a>,
+    arch: Arch,
+    x32: Option<Arch>,
+) -> NodeId {
     let foreign = graph.verdict(Verdict::FOREIGN);
     let default = graph.verdict(rules.default);
     let mut runs = Vec::with_capacity(512);
+    let mut numbers = |runs: &mut Vec<_>, arch, base| {
+        rules.clauses(arch, clauses);
+        numbers(graph, rules, clauses, arch, runs, base);
+    };
     match arch {
         Arch::X86_64 => {
-            numbers(graph, rules, arch, &mut runs, 0);
+            numbers(&mut runs, arch, 0);
             match x32 {
-                Some(x32) => numbers(graph, rules, x32, &mut runs, X32_BIT),
+                Some(x32) => numbers(&mut runs, x32, X32_BIT),
                 None => {
                     extend(&mut runs, X32_BIT, foreign);
                     // Not a call: what a tracer leaves that skips one.
@@ -74,16 +85,23 @@ fn calls(graph: &mut Graph, rules: &Rules, arch: Arch, x32: Option<Arch>) -> Nod
         }
         Arch::X32 => {
             extend(&mut runs, 0, foreign);
-            numbers(graph, rules, arch, &mut runs, X32_BIT);
+            numbers(&mut runs, arch, X32_BIT);
         }
-        _ => numbers(graph, rules, arch, &mut runs, 0),
+        _ => numbers(&mut runs, arch, 0),
     }
     weigh(arch, &mut runs);
     graph.search(Word::NUMBER, &runs)
 }
 
 /// Appends the decisions for the numbers from `base` on.
-fn numbers(graph: &mut Graph, rules: &Rules, arch: Arch, runs: &mut Vec<Run<u32>>, base: u32) {
+fn numbers(
+    graph: &mut Graph,
+    rules: &Rules,
+    clauses: &Clauses,
+    arch: Arch,
+    runs: &mut Vec<Run<u32>>,
+    base: u32,
+) {
     let default = graph.verdict(rules.default);
     extend(runs, base, default);
     let newest = rules.newest(arch);
@@ -94,12 +112,13 @@ fn numbers(graph: &mut Graph, rules: &Rules, arch: Arch, runs: &mut Vec<Run<u32>
         extend(runs, 0, no_such_call);
         extend(runs, 1, default);
     }
-    let clauses = rules.clauses(arch);
-    for call in clauses.chunk_by(|(left, _), (right, _)| left == right) {
-        let number = call[0].0;
-        let node = call_node(graph, call, arch, default);
-        extend(runs, number, node);
-        extend(runs, number + 1, default);
+    for mut call in clauses.by_call() {
+        let Some(first) = call.clone().next() else {
+            continue;
+        };
+        let node = call_node(graph, first, &mut call, arch, default);
+        extend(runs, first.number, node);
+        extend(runs, first.number + 1, default);
     }
     if let Some(newest) = newest {
         let no_such_call = graph.verdict(Verdict::NO_SUCH_CALL);
@@ -107,14 +126,20 @@ fn numbers(graph: &mut Graph, rules: &Rules, arch: Arch, runs: &mut Vec<Run<u32>
     }
 }
 
-fn call_node(graph: &mut Graph, call: &[(u32, Clause)], arch: Arch, default: NodeId) -> NodeId {
+fn call_node<'a>(
+    graph: &mut Graph,
+    first: Clause,
+    call: &mut impl Iterator<Item = Clause<'a>>,
+    arch: Arch,
+    default: NodeId,
+) -> NodeId {
     // Most calls have one rule without conditions, and nothing to order.
-    if call[0].1.is_plain() {
-        return graph.verdict(call[0].1.verdict);
+    if first.is_plain() {
+        return graph.verdict(first.verdict());
     }
-    let rules: Vec<_> = in_order(call.iter().map(|&(_, clause)| clause), arch)
+    let rules: Vec<_> = in_order(call, arch)
         .into_iter()
-        .map(|(clause, conditions)| (graph.verdict(clause.verdict), conditions))
+        .map(|(clause, conditions)| (graph.verdict(clause.verdict()), conditions))
         .collect();
     graph.rules(arch, &rules, default)
 }

@@ -39,9 +39,9 @@ pub(crate) fn emit(graph: &Graph, root: NodeId) -> Result<Vec<Insn>, Error> {
 #[derive(Clone, Copy, Default)]
 struct Places {
     /// With nothing of use in the accumulator.
-    cold: Option<usize>,
+    cold: Option<u16>,
     /// With the node's word in the accumulator.
-    warm: Option<usize>,
+    warm: Option<u16>,
 }
 
 struct Emitter<'a> {
@@ -138,10 +138,10 @@ impl Emitter<'_> {
         let place = self
             .place(node, word)
             .expect("successors are written first");
-        next - place - 1
+        next - usize::from(place) - 1
     }
 
-    fn place(&mut self, node: NodeId, word: Word) -> &mut Option<usize> {
+    fn place(&mut self, node: NodeId, word: Word) -> &mut Option<u16> {
         let places = &mut self.places[node.0 as usize];
         match self.graph.nodes[node.0 as usize] {
             Node::Branch { word: own, .. } if own == word => &mut places.warm,
@@ -149,12 +149,12 @@ impl Emitter<'_> {
         }
     }
 
-    fn push(&mut self, insn: Insn) -> Result<usize, Error> {
+    fn push(&mut self, insn: Insn) -> Result<u16, Error> {
         if self.reversed.len() == MAX_INSTRUCTIONS {
             return Err(too_long());
         }
         self.reversed.push(insn);
-        Ok(self.reversed.len() - 1)
+        Ok(self.reversed.len() as u16 - 1)
     }
 }
 

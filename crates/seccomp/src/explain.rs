@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::rules::{Rules, in_order};
+use crate::rules::{Clauses, Rules, in_order};
 use crate::table::{self, X32_BIT};
 use crate::{Arch, Error, Profile, Target, Verdict};
 
@@ -88,12 +88,9 @@ fn decide(rules: &Rules, arch: Arch, number: u32, args: &[u64]) -> (Decider, Ver
             return (Decider::NewerThanProfile, Verdict::NO_SUCH_CALL);
         }
     }
-    let clauses = rules.clauses(arch);
-    let own = clauses
-        .iter()
-        .filter(|(call, _)| *call == number)
-        .map(|&(_, clause)| clause);
-    in_order(own, arch)
+    let mut clauses = Clauses::default();
+    rules.clauses(arch, &mut clauses);
+    in_order(clauses.of_call(number), arch)
         .iter()
         .find(|(_, conditions)| {
             conditions.iter().all(|condition| {
@@ -104,7 +101,7 @@ fn decide(rules: &Rules, arch: Arch, number: u32, args: &[u64]) -> (Decider, Ver
             })
         })
         .map_or((Decider::Default, rules.default), |(clause, _)| {
-            (Decider::Rule(clause.rule), clause.verdict)
+            (Decider::Rule(clause.rule()), clause.verdict())
         })
 }
 

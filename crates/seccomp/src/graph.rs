@@ -4,16 +4,16 @@
 //! data with a constant and goes on to one of two nodes. Equal nodes exist
 //! once, so that rules with a common tail share it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::rules::Condition;
 use crate::{Arch, Operator, Verdict};
 
 /// A node of the graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct NodeId(pub u32);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Node {
     Return(Verdict),
     /// `word TEST k`, then one node or the other.
@@ -27,7 +27,7 @@ pub(crate) enum Node {
 }
 
 /// A word of `struct seccomp_data` (linux/seccomp.h), or some bits of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Word {
     pub offset: u8,
     pub mask: u32,
@@ -60,7 +60,7 @@ impl Word {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Test {
     /// word == k
     Equal,
@@ -79,15 +79,23 @@ pub(crate) struct Run<T> {
     pub weight: u32,
 }
 
-#[derive(Default)]
 pub(crate) struct Graph {
     pub nodes: Vec<Node>,
     /// Sorted by verdict: few, and asked for at every call.
     verdicts: Vec<(Verdict, NodeId)>,
-    known: HashMap<Node, NodeId>,
+    known: BTreeMap<Node, NodeId>,
 }
 
 impl Graph {
+    pub fn new() -> Graph {
+        Graph {
+            // Enough for what engines ask for.
+            nodes: Vec::with_capacity(512),
+            verdicts: Vec::new(),
+            known: BTreeMap::new(),
+        }
+    }
+
     pub fn verdict(&mut self, verdict: Verdict) -> NodeId {
         match self
             .verdicts
@@ -133,6 +141,18 @@ impl Graph {
     /// A search for the run that holds a word, halving the weight at each step.
     /// The first run starts at 0; neighbours differ.
     pub fn search(&mut self, word: Word, runs: &[Run<u32>]) -> NodeId {
+        let mut sum = 0;
+        let before: Vec<u32> = std::iter::once(0)
+            .chain(runs.iter().map(|run| {
+                sum += run.weight;
+                sum
+            }))
+            .collect();
+        self.divide(word, runs, &before)
+    }
+
+    /// `before[i]` is what all runs before the one at `i` weigh, counted from anywhere; its last element stands behind the last run.
+    fn divide(&mut self, word: Word, runs: &[Run<u32>], before: &[u32]) -> NodeId {
         match runs {
             [only] => only.node,
             // One number apart from its surroundings: one comparison, not two.
@@ -140,8 +160,10 @@ impl Graph {
                 self.branch(word, Test::Equal, one.start, one.node, below.node)
             }
             _ => {
-                let (below, above) = runs.split_at(halfway(runs));
-                let (low, high) = (self.search(word, below), self.search(word, above));
+                let at = halfway(before);
+                let (below, above) = runs.split_at(at);
+                let low = self.divide(word, below, &before[..=at]);
+                let high = self.divide(word, above, &before[at..]);
                 self.branch(word, Test::AtLeast, above[0].start, high, low)
             }
         }
@@ -277,17 +299,19 @@ pub(crate) fn extend(runs: &mut Vec<Run<u32>>, start: u32, node: NodeId) {
 }
 
 /// Where to split so that both sides weigh about the same.
-fn halfway(runs: &[Run<u32>]) -> usize {
-    let total: u32 = runs.iter().map(|run| run.weight).sum();
-    let mut below = 0;
-    for (at, run) in runs.iter().enumerate() {
+fn halfway(before: &[u32]) -> usize {
+    let middle = before[0] + before[before.len() - 1];
+    let (mut low, mut high) = (0, before.len() - 2);
+    while low < high {
+        let at = usize::midpoint(low, high);
         // Cut before or after this run, whichever is nearer to the middle.
-        if 2 * below + run.weight >= total {
-            return at.clamp(1, runs.len() - 1);
+        if before[at] + before[at + 1] >= middle {
+            high = at;
+        } else {
+            low = at + 1;
         }
-        below += run.weight;
     }
-    runs.len() - 1
+    low.max(1)
 }
 
 /// The decision for every value of an argument, by the first rule that holds.

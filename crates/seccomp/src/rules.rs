@@ -23,16 +23,24 @@ struct Named<'a> {
     args: &'a [Arg],
 }
 
-/// Conditions that must all hold for the rule to decide.
-#[derive(Clone, Copy, Debug)]
+/// Conditions that must all hold for a rule to decide on one call.
+#[derive(Clone, Copy)]
 pub(crate) struct Clause<'a> {
-    /// Index into `syscalls`.
-    pub rule: usize,
-    pub verdict: Verdict,
-    args: &'a [Arg],
+    /// The call's number.
+    pub number: u32,
+    named: &'a Named<'a>,
+    /// The condition that is a rule of its own; `None`: all of them together.
+    alone: Option<usize>,
     /// The call is one of those that socketcall(2) or ipc(2) bundles: the
     /// first argument selects it and takes the place of its own.
     selector: Option<u32>,
+}
+
+/// Every clause for an interface. Their memory is used again for the next.
+#[derive(Default)]
+pub(crate) struct Clauses<'a> {
+    all: Vec<Clause<'a>>,
+    order: Vec<u32>,
 }
 
 impl<'a> Rules<'a> {
@@ -109,15 +117,19 @@ impl<'a> Rules<'a> {
                 "a rule must name at least one system call",
             ));
         }
+        let mut last = None;
         for text in &entry.names {
-            match Name::find(text) {
-                Some(name) => self.named.push(Named {
-                    text,
-                    name,
-                    rule,
-                    verdict,
-                    args: &entry.args,
-                }),
+            match Name::find_after(last, text) {
+                Some(name) => {
+                    last = Some(name);
+                    self.named.push(Named {
+                        text,
+                        name,
+                        rule,
+                        verdict,
+                        args: &entry.args,
+                    });
+                }
                 None => unknown.push(text),
             }
         }
@@ -143,10 +155,10 @@ impl<'a> Rules<'a> {
         .flatten()
     }
 
-    /// Every clause for `arch` with the number of its call, sorted by number;
-    /// clauses of one call in the order of the profile.
-    pub fn clauses(&self, arch: Arch) -> Vec<(u32, Clause<'a>)> {
-        let mut clauses = Vec::with_capacity(self.named.len());
+    /// Every clause for `arch`.
+    pub fn clauses(&'a self, arch: Arch, clauses: &mut Clauses<'a>) {
+        clauses.all.clear();
+        clauses.all.reserve(self.named.len());
         // A rule equal to the default adds nothing, and hides no other rule.
         for named in self
             .named
@@ -158,22 +170,64 @@ impl<'a> Rules<'a> {
                 .bundled(named.text)
                 .map(|(number, selector)| (number, Some(selector)));
             for (number, selector) in direct.into_iter().chain(bundled) {
-                for args in alternatives(named.args) {
-                    let Named { rule, verdict, .. } = *named;
-                    clauses.push((
+                for alone in alternatives(named.args) {
+                    clauses.all.push(Clause {
                         number,
-                        Clause {
-                            rule,
-                            verdict,
-                            args,
-                            selector,
-                        },
-                    ));
+                        named,
+                        alone,
+                        selector,
+                    });
                 }
             }
         }
-        clauses.sort_by_key(|&(number, _)| number);
-        clauses
+        clauses.sort();
+    }
+}
+
+/// Numbers that are not further apart than this are sorted by counting.
+const DENSE: usize = 8192;
+
+impl<'a> Clauses<'a> {
+    /// The clauses of each call, by number; those of one call in the order of the profile.
+    pub fn by_call(&self) -> impl Iterator<Item = impl Iterator<Item = Clause<'a>> + Clone> {
+        let clause = |at: &u32| self.all[*at as usize];
+        self.order
+            .chunk_by(move |left, right| clause(left).number == clause(right).number)
+            .map(move |call| call.iter().map(clause))
+    }
+
+    /// Those of one call.
+    pub fn of_call(&self, number: u32) -> impl Iterator<Item = Clause<'a>> {
+        let all = self.all.iter().copied();
+        all.filter(move |clause| clause.number == number)
+    }
+
+    /// The numbers of an interface lie side by side, so as many counters as there are numbers do in one pass what comparisons do in ten; arm's
+    /// private calls lie apart.
+    fn sort(&mut self) {
+        let least = self.all.iter().map(|clause| clause.number).min();
+        let place = |clause: &Clause| (clause.number - least.unwrap_or(0)) as usize;
+        let width = 1 + self.all.iter().map(place).max().unwrap_or(0);
+        self.order.clear();
+        self.order.extend(0..self.all.len() as u32);
+        if width > DENSE {
+            self.order.sort_by_key(|at| self.all[*at as usize].number);
+            return;
+        }
+        // First how many there are of each number, then where the first of them goes.
+        let mut next = vec![0u32; width];
+        for clause in &self.all {
+            next[place(clause)] += 1;
+        }
+        let mut sum = 0;
+        for count in &mut next {
+            sum += std::mem::replace(count, sum);
+        }
+        for (at, clause) in self.all.iter().enumerate() {
+            let to = &mut next[place(clause)];
+            self.order[*to as usize] = at as u32;
+            *to += 1;
+        }
     }
 }
 
@@ -204,10 +258,26 @@ pub(crate) fn in_order<'a>(
     ordered
 }
 
-impl Clause<'_> {
+impl<'a> Clause<'a> {
+    /// Index into `syscalls`.
+    pub fn rule(&self) -> usize {
+        self.named.rule
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        self.named.verdict
+    }
+
+    fn args(&self) -> &'a [Arg] {
+        match self.alone {
+            Some(at) => &self.named.args[at..=at],
+            None => self.named.args,
+        }
+    }
+
     /// Whether the clause holds whatever the arguments are; in doubt it does not.
     pub fn is_plain(&self) -> bool {
-        self.args.is_empty() && self.selector.is_none()
+        self.named.args.is_empty() && self.selector.is_none()
     }
 
     /// The conditions as the registers of `arch` see them, by argument, without
@@ -220,7 +290,7 @@ impl Clause<'_> {
             value: selector.into(),
         });
         let own = self
-            .args
+            .args()
             .iter()
             .filter(|arg| self.selector.is_none() || arg.index != 0);
         let own = own.map(|arg| Condition::new(arg, arch));
@@ -303,17 +373,13 @@ impl Condition {
 
 /// The conditions of an entry hold together, unless two of them name the same
 /// argument: then each is a rule of its own.
-fn alternatives(args: &[Arg]) -> impl Iterator<Item = &[Arg]> {
+fn alternatives(args: &[Arg]) -> impl Iterator<Item = Option<usize>> + use<> {
     let repeats = args
         .iter()
         .enumerate()
         .any(|(at, arg)| args[..at].iter().any(|other| other.index == arg.index));
-    let (count, size) = if repeats {
-        (args.len(), 1)
-    } else {
-        (1, args.len())
-    };
-    (0..count).map(move |at| &args[at..at + size])
+    let each = if repeats { args.len() } else { 0 };
+    (0..each).map(Some).chain((!repeats).then_some(None))
 }
 
 fn archs(profile: &Profile, target: Target, warnings: &mut Vec<String>) -> Vec<Arch> {

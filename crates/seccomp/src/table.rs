@@ -9,6 +9,9 @@ const ABSENT: u16 = 0xffff;
 /// x86-64, this bit of the number tells them apart.
 pub(crate) const X32_BIT: u32 = 0x4000_0000;
 
+/// How many of the next names are looked at before the whole table is searched.
+const NEAR: usize = 4;
+
 /// A name that some architecture knows, as an index into the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Name(u16);
@@ -28,6 +31,18 @@ impl Name {
             }
         }
         None
+    }
+
+    /// The same where names come in alphabetical order, as they mostly do: what is looked for is one of the next few.
+    pub fn find_after(last: Option<Self>, name: &str) -> Option<Self> {
+        if let Some(Self(last)) = last {
+            let next = usize::from(last) + 1;
+            let near = next..(next + NEAR).min(STARTS.len() - 1);
+            if let Some(found) = near.into_iter().find(|&at| text(at) == name) {
+                return Some(Self(found as u16));
+            }
+        }
+        Self::find(name)
     }
 
     /// The number of the call on `arch`; `None` when it lacks the call.
