@@ -24,7 +24,7 @@ use kernel::process;
 use libcontainer::lifecycle::Container;
 use libcontainer::{Error, Kind, Result};
 use liboci_cli::{Command, Global, Invocation};
-use std::io::Write;
+use std::os::fd::AsFd;
 
 /// Runs the command that was typed.
 pub fn run(invocation: &Invocation, log: &mut Log) -> Outcome {
@@ -109,11 +109,9 @@ fn container(global: &Global, id: &str) -> Result<Container> {
     Container::open(&crate::context::state_root(global)?, id)
 }
 
-/// Writes to standard output as a whole.
+/// Writes to standard output as a whole: Rust's own writes each line as soon as it is complete, and the rest by another call.
 fn print(bytes: &[u8]) -> Result<i32> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(bytes)
-        .and_then(|()| out.flush())
+    kernel::io::write_all(std::io::stdout().as_fd(), bytes)
         .map_err(|e| Error::os("write to standard output", e))?;
     Ok(0)
 }
