@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// # Errors
 /// [`Kind::WrongState`] for one that runs, without `force`; [`Kind::NotFound`].
 pub fn delete(root: &Path, id: &str, force: bool) -> Result<Vec<String>> {
-    let dir = StateDir::open(root, id)?;
+    let mut dir = StateDir::open(root, id)?;
     if force {
         // An exec, a start or a hook that hangs keeps the lock; most end with the container's process.
         end_first(root, id);
@@ -34,7 +34,7 @@ pub fn delete(root: &Path, id: &str, force: bool) -> Result<Vec<String>> {
     }
     let record = match dir.load() {
         Ok(record) => record,
-        Err(e) => match dir.load_intent() {
+        Err(e) => match dir.intent() {
             // The second record is damaged, and the user wants it gone: the first knows what to take away, though not the process.
             Ok(intent) if force => intent,
             Ok(_) => return Err(e),

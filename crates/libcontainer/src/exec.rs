@@ -65,7 +65,7 @@ pub fn exec(
             "cannot exec in a paused container (use --ignore-paused to override)",
         ));
     }
-    let template = container.dir.load_template()?;
+    let template = container.dir.template()?;
     let available = kernel::cred::capget().during(|| "capget".into())?.permitted;
     let mut plan = crate::plan::exec::plan(
         &template,

@@ -64,7 +64,7 @@ impl Container {
     /// # Errors
     /// [`Kind::NotFound`], or a damaged record.
     pub fn open(root: &Path, id: &str) -> Result<Container> {
-        let dir = StateDir::open(root, id)?;
+        let mut dir = StateDir::open(root, id)?;
         let record = dir.load().map_err(|e| match e.os_error() {
             // Made so recently that nothing is written yet, or half removed.
             Some(Errno::ENOENT) => Error::no_container(id),

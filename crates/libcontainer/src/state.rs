@@ -137,6 +137,8 @@ pub struct StateDir {
     path: PathBuf,
     /// The record, for who makes the container.
     record: Option<OwnedFd>,
+    /// What was read of it last: its complete lines, without the end of the last.
+    lines: Vec<u8>,
 }
 
 fn c(path: &Path) -> Result<CString> {
@@ -217,6 +219,7 @@ impl StateDir {
             fd,
             path,
             record: None,
+            lines: Vec::new(),
         })
     }
 
@@ -299,18 +302,15 @@ impl StateDir {
     ///
     /// # Errors
     /// What is missing or damaged; `delete --force` works all the same.
-    pub fn load(&self) -> Result<Record> {
+    pub fn load(&mut self) -> Result<Record> {
+        self.lines = self.read()?;
         let mut tries = 0;
-        let lines = loop {
-            match self.lines()? {
-                none if none.is_empty() && tries < TORN_TRIES => {
-                    std::thread::sleep(Duration::from_millis(1));
-                    tries += 1;
-                }
-                lines => break lines,
-            }
-        };
-        let record = self.decode(lines.split(|b| *b == b'\n').next_back())?;
+        while self.lines.is_empty() && tries < TORN_TRIES {
+            std::thread::sleep(Duration::from_millis(1));
+            self.lines = self.read()?;
+            tries += 1;
+        }
+        let record = self.decode(self.lines.split(|b| *b == b'\n').next_back())?;
         if record.version > VERSION {
             let why = format!(
                 "the state in {} was written by a newer version",
@@ -321,17 +321,17 @@ impl StateDir {
         Ok(record)
     }
 
-    /// Reads the first line.
-    pub fn load_intent(&self) -> Result<Record> {
-        self.decode(self.lines()?.split(|b| *b == b'\n').next())
+    /// The first line of what [`StateDir::load`] has read.
+    pub fn intent(&self) -> Result<Record> {
+        self.decode(self.lines.split(|b| *b == b'\n').next())
     }
 
-    /// Reads what exec needs.
+    /// What exec needs, from the first line.
     ///
     /// # Errors
     /// A first line that is damaged.
-    pub fn load_template(&self) -> Result<Template> {
-        let exec = self.load_intent()?.exec;
+    pub fn template(&self) -> Result<Template> {
+        let exec = self.intent()?.exec;
         exec.map(|template| *template).ok_or_else(|| {
             Error::new(Kind::Failed, self.doing("read"))
                 .cause("it says nothing for exec")
@@ -339,8 +339,7 @@ impl StateDir {
         })
     }
 
-    /// The complete lines of the record, without the end of the last.
-    fn lines(&self) -> Result<Vec<u8>> {
+    fn read(&self) -> Result<Vec<u8>> {
         let what = || self.doing("read");
         let file = file::openat(self.fd(), RECORD, O_RDONLY | O_NOFOLLOW, 0).during(what)?;
         let mut bytes = read_all(file.as_fd(), MAX_RECORD).during(what)?;
@@ -531,9 +530,9 @@ mod tests {
             Kind::Exists
         );
         assert_eq!(ids(&root).unwrap(), ["c1"]);
-        let other = StateDir::open(&root, "c1").unwrap();
+        let mut other = StateDir::open(&root, "c1").unwrap();
         assert_eq!(other.load().unwrap().pid, 7);
-        assert_eq!(other.load_intent().unwrap().pid, 0);
+        assert_eq!(other.intent().unwrap().pid, 0);
         other.append(&Line::of(&record)).unwrap_err();
         assert!(!other.try_lock(false).unwrap());
         assert_eq!(
@@ -570,7 +569,7 @@ mod tests {
     #[test]
     fn a_damaged_or_newer_record_is_an_error_not_a_crash() {
         let root = scratch("damaged");
-        let dir = StateDir::create(&root, "c").unwrap();
+        let mut dir = StateDir::create(&root, "c").unwrap();
         for content in [
             &b""[..],
             b"{}",
