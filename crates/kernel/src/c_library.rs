@@ -136,7 +136,7 @@ extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
     unsafe { behind_head(start, size) }
 }
 
-/// Gives it back.
+/// Gives it back, and leaves `errno` alone (free(3)).
 ///
 /// # Safety
 /// `piece` is null, or of [`malloc`], [`calloc`] or [`realloc`] and not given back yet.
@@ -145,8 +145,10 @@ unsafe extern "C" fn free(piece: *mut c_void) {
     if !piece.is_null() {
         // SAFETY: the caller's promise, and the layout that it was allocated with.
         unsafe {
+            let errno = libc::__errno_location().read();
             let (start, layout) = head_of(piece);
             Global.dealloc(start, layout);
+            libc::__errno_location().write(errno);
         }
     }
 }

@@ -32,18 +32,9 @@ pub fn delete(root: &Path, id: &str, force: bool) -> Result<Vec<String>> {
     if dir.is_gone()? {
         return Err(Error::no_container(id));
     }
-    let record = match dir.load() {
-        Ok(record) => record,
-        Err(e) => match dir.intent() {
-            // The second record is damaged, and the user wants it gone: the first knows what to take away, though not the process.
-            Ok(intent) if force => intent,
-            Ok(_) => return Err(e),
-            // Not even the first is complete, so nothing was made.
-            Err(_) => Record {
-                id: id.to_owned(),
-                ..Record::default()
-            },
-        },
+    let (record, lost) = match dir.load() {
+        Ok(record) => (record, None),
+        Err(e) => remains(&dir, id, force, e)?,
     };
     let container = Container { dir, record };
     match container.status_locked()? {
@@ -60,13 +51,43 @@ pub fn delete(root: &Path, id: &str, force: bool) -> Result<Vec<String>> {
     let cgroup = container.cgroup();
     let hooks = container.hooks().unwrap_or_default();
     let state = container.document("stopped");
-    clean_up(
+    let mut warnings = clean_up(
         container.dir,
         &container.record,
         Some(&cgroup),
         &hooks,
         &state,
-    )
+    )?;
+    warnings.extend(lost);
+    Ok(warnings)
+}
+
+/// What is known of a container whose record cannot be read, because of `error`; and what to tell the user who wants it gone all the same.
+fn remains(
+    dir: &StateDir,
+    id: &str,
+    force: bool,
+    error: Error,
+) -> Result<(Record, Option<String>)> {
+    let nothing = Record {
+        id: id.to_owned(),
+        ..Record::default()
+    };
+    let passing = [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM];
+    match (dir.intent(), error.os_error()) {
+        // The last line is damaged: the first knows what to take away, though not the process.
+        (Ok(intent), _) if force => Ok((intent, None)),
+        (Ok(_), _) => Err(error),
+        // Not even the first was written to its end, so nothing was made.
+        (Err(_), None | Some(Errno::ENOENT)) if !dir.is_complete()? => Ok((nothing, None)),
+        (Err(_), errno) if force && !errno.is_some_and(|errno| passing.contains(&errno)) => {
+            let lost = format!(
+                "the record of container {id} is lost: its processes and its cgroup, if there are any, stay behind"
+            );
+            Ok((nothing, Some(lost)))
+        }
+        _ => Err(error),
+    }
 }
 
 /// Kills a container's process before its deletion. Whatever is in the way of that is met again, and told, afterwards.
@@ -184,4 +205,48 @@ fn detach(rootfs: &Path) -> Result<()> {
         let _ = std::env::set_current_dir(dir);
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Line;
+
+    #[test]
+    fn a_record_that_is_lost_is_not_taken_for_one_that_never_was() {
+        let root = std::env::temp_dir().join(format!("teu-remains-{}", std::process::id()));
+        let mut dir = StateDir::create(&root, "c").unwrap();
+        let file = dir.path().join("state.json");
+        let look = |dir: &mut StateDir, force| {
+            let error = dir.load().unwrap_err();
+            remains(dir, "c", force, error)
+                .map(|(record, lost)| (record.bundle, lost.is_some()))
+                .map_err(|e| e.kind())
+        };
+        let unmade = Ok((String::new(), false));
+        // The runtime ended before it wrote anything, or while it did.
+        assert_eq!(look(&mut dir, false), unmade);
+        let mut record = Record::new("c", Path::new("/b"), c"/b/rootfs");
+        dir.intend(&record).unwrap();
+        let first = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &first[..9]).unwrap();
+        assert_eq!(look(&mut dir, false), unmade);
+        std::fs::write(&file, &first).unwrap();
+        record.phase = Phase::Created;
+        dir.complete(&Line::of(&record)).unwrap();
+        // The first line is there: force goes by it.
+        std::fs::write(&file, [&first[..], b"{\n"].concat()).unwrap();
+        assert_eq!(look(&mut dir, false), Err(Kind::Failed));
+        assert_eq!(look(&mut dir, true), Ok(("/b".into(), false)));
+        for content in ["", "{", "\n"] {
+            std::fs::write(&file, content).unwrap();
+            assert_eq!(look(&mut dir, false), Err(Kind::Failed));
+            assert_eq!(look(&mut dir, true), Ok((String::new(), true)));
+        }
+        std::fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink("elsewhere", &file).unwrap();
+        assert_eq!(look(&mut dir, false), Err(Kind::Failed));
+        dir.remove().unwrap();
+        std::fs::remove_dir(root).unwrap();
+    }
 }

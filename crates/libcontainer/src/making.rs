@@ -336,7 +336,7 @@ impl Making {
             socket::bind(starter.as_fd(), &self.dir.short_path(START_SOCKET))
                 .during(|| "bind the start socket".into())?;
         }
-        self.dir.append(&line)?;
+        self.dir.complete(&line)?;
         self.record = finished;
         if let Some(file) = pid_file.take() {
             file.write(pid)?;

@@ -156,21 +156,29 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
         early: VecDeque::new(),
     };
     if !staged {
-        spawned.learn();
+        spawned.learn().inspect_err(|_| spawned.kill())?;
     }
     Ok(spawned)
 }
 
 impl Spawned {
     /// Reads what the child cannot know about itself.
-    fn learn(&mut self) {
+    fn learn(&mut self) -> Result<()> {
         self.facts.pid = self.child.pid;
         if !self.recorded {
-            return;
+            return Ok(());
         }
-        if let Ok(stat) = proc::stat(self.child.pid) {
-            self.facts.ignored_signals = stat.ignored_signals;
-            self.start_time = stat.start_time;
+        match proc::stat(self.child.pid) {
+            Ok(stat) => {
+                self.facts.ignored_signals = stat.ignored_signals;
+                self.start_time = stat.start_time;
+                Ok(())
+            }
+            // Its death is told by the socket.
+            Err(Errno::ENOENT | Errno::ESRCH) => Ok(()),
+            other => other
+                .map(drop)
+                .during(|| format!("read /proc/{}/stat", self.child.pid)),
         }
     }
 
@@ -215,7 +223,7 @@ impl Spawned {
                     let stage = std::mem::replace(&mut self.child, Child { pid, pidfd });
                     self.staged = false;
                     let _ = process::wait(stage.pidfd.as_fd());
-                    self.learn();
+                    self.learn()?;
                     return Ok(Message::Spawned(pid, copy));
                 }
                 Message::Failed(_) | Message::Closed => return Ok(message),

@@ -1,7 +1,7 @@
 //! What is remembered of a container: one directory below the root of all state, with a record written before each side effect.
 //!
 //! The record is one file, to which lines are added: what is about to be made, before anything is, and what has been made. The last line that
-//! is complete counts.
+//! is complete counts. With the second line the file gets a mark, so that damage can be told from a making that ended early.
 
 use crate::error::{During, Error, Kind, Result};
 use crate::plan::exec::Template;
@@ -18,13 +18,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Version of the record's form. A newer runtime reads older ones.
-const VERSION: u32 = 1;
+/// Version of the record's form. A newer runtime reads those of older releases.
+const VERSION: u32 = 2;
 const RECORD: &CStr = c"state.json";
+/// The mode of a record, and what is added when it is complete: the sticky bit, which means nothing to a file (chmod(2)) and is in no umask.
+const MODE: u32 = 0o600;
+const COMPLETE: u32 = libc::S_ISVTX;
 /// The socket on which a created container waits for its start.
 pub const START_SOCKET: &CStr = c"start.sock";
-/// A record is a few kilobytes and its annotations; more is damage.
-const MAX_RECORD: usize = 64 << 20;
+/// A record is a few kilobytes and its annotations; more than two lines of what can be decoded is damage.
+const MAX_RECORD: usize = 2 * (spec::MAX_SIZE + 1);
 
 /// How often a record without a complete line is read again, a millisecond later: it may be in the middle of being written.
 const TORN_TRIES: usize = 20;
@@ -128,6 +131,38 @@ impl Line {
         text.push(b'\n');
         Line(text)
     }
+
+    /// The bytes, with the end of the line.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// What was read of a record: its complete lines.
+#[derive(Debug, Default)]
+pub struct Lines(Vec<u8>);
+
+impl Lines {
+    /// Those of a file with that content. Without the end of the last one.
+    pub fn of(mut content: Vec<u8>) -> Lines {
+        content.truncate(content.iter().rposition(|b| *b == b'\n').unwrap_or(0));
+        Lines(content)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What was about to be made; empty if there is no line.
+    pub fn first(&self) -> &[u8] {
+        self.0.split(|b| *b == b'\n').next().unwrap_or_default()
+    }
+
+    /// What counts; empty if there is no line.
+    pub fn last(&self) -> &[u8] {
+        self.0.rsplit(|b| *b == b'\n').next().unwrap_or_default()
+    }
 }
 
 /// The directory of one container.
@@ -137,8 +172,8 @@ pub struct StateDir {
     path: PathBuf,
     /// The record, for who makes the container.
     record: Option<OwnedFd>,
-    /// What was read of it last: its complete lines, without the end of the last.
-    lines: Vec<u8>,
+    /// What was read of it last.
+    lines: Lines,
 }
 
 fn c(path: &Path) -> Result<CString> {
@@ -171,17 +206,23 @@ impl StateDir {
             }
             other => other.during(|| format!("mkdir {}", path.display()))?,
         }
-        let dir = StateDir::open_path(path)?;
-        // Between mkdir and lock, a delete may have taken the directory for the remains of a dead runtime.
-        let alive = dir.try_lock(true)? && !dir.is_gone()?;
-        if alive {
-            Ok(dir)
-        } else {
-            Err(Error::new(
+        let held = StateDir::open_path(path).and_then(|dir| {
+            // Between mkdir and lock, a delete may have taken the directory for the remains of a dead runtime.
+            let alive = dir.try_lock(true)? && !dir.is_gone()?;
+            Ok(alive.then_some(dir))
+        });
+        match held {
+            Ok(Some(dir)) => Ok(dir),
+            Ok(None) => Err(Error::new(
                 Kind::WrongState,
                 "the container is being deleted by somebody else",
             )
-            .cause(id.to_owned()))
+            .cause(id.to_owned())),
+            Err(e) => {
+                // Nothing is in it yet. Where it stays, delete takes it away.
+                let _ = file::unlinkat(CWD, &name, true);
+                Err(e)
+            }
         }
     }
 
@@ -219,7 +260,7 @@ impl StateDir {
             fd,
             path,
             record: None,
-            lines: Vec::new(),
+            lines: Lines::default(),
         })
     }
 
@@ -278,20 +319,46 @@ impl StateDir {
     }
 
     /// Writes the first line, which stays: should the second ever be damaged, this one still tells what to take away.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] for a record that could not be read again; those of the file system.
     pub fn intend(&mut self, record: &Record) -> Result<()> {
+        let line = Line::of(record);
+        if line.0.len() > spec::MAX_SIZE {
+            let why = format!(
+                "what is to be remembered of the container has {} bytes, more than {}",
+                line.0.len(),
+                spec::MAX_SIZE
+            );
+            return Err(Error::new(Kind::Invalid, why)
+                .hint("make its annotations, variables and arguments shorter"));
+        }
         let flags = O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW;
-        let file = file::openat(self.fd(), RECORD, flags, 0o600).during(|| self.doing("write"))?;
+        let file = file::openat(self.fd(), RECORD, flags, MODE).during(|| self.doing("write"))?;
+        io::write_all(file.as_fd(), &line.0).during(|| self.doing("write"))?;
         self.record = Some(file);
-        self.append(&Line::of(record))
+        Ok(())
     }
 
-    /// Writes another line, which then is the one that counts.
-    pub fn append(&self, line: &Line) -> Result<()> {
-        let Some(file) = &self.record else {
+    /// Writes the second line, which then is the one that counts, and the last.
+    pub fn complete(&mut self, line: &Line) -> Result<()> {
+        let Some(file) = self.record.take() else {
             return Err(Error::new(Kind::Failed, self.doing("write"))
                 .cause("it belongs to who makes the container"));
         };
-        io::write_all(file.as_fd(), &line.0).during(|| self.doing("write"))
+        io::write_all(file.as_fd(), &line.0).during(|| self.doing("write"))?;
+        // A file system without modes knows less about damage.
+        let _ = file::fchmod(file.as_fd(), MODE | COMPLETE);
+        Ok(())
+    }
+
+    /// Whether the container was made to its end, whatever has become of the record since.
+    pub fn is_complete(&self) -> Result<bool> {
+        match file::lstatat(self.fd(), RECORD) {
+            Ok(st) => Ok(st.st_mode & libc::S_IFMT != libc::S_IFREG || st.st_mode & COMPLETE != 0),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(errno) => Err(errno).during(|| self.doing("stat")),
+        }
     }
 
     fn doing(&self, what: &str) -> String {
@@ -310,7 +377,7 @@ impl StateDir {
             self.lines = self.read()?;
             tries += 1;
         }
-        let record = self.decode(self.lines.split(|b| *b == b'\n').next_back())?;
+        let record = self.decode(self.lines.last())?;
         if record.version > VERSION {
             let why = format!(
                 "the state in {} was written by a newer version",
@@ -318,12 +385,20 @@ impl StateDir {
             );
             return Err(Error::new(Kind::Failed, why).hint("use that version for this container"));
         }
+        // Complete meanwhile, or cut.
+        if record.phase == Phase::Creating && self.is_complete()? {
+            self.lines = self.read()?;
+            return match self.decode(self.lines.last())? {
+                record if record.phase == Phase::Created => Ok(record),
+                _ => Err(self.damaged("the last line is missing")),
+            };
+        }
         Ok(record)
     }
 
     /// The first line of what [`StateDir::load`] has read.
     pub fn intent(&self) -> Result<Record> {
-        self.decode(self.lines.split(|b| *b == b'\n').next())
+        self.decode(self.lines.first())
     }
 
     /// What exec needs, from the first line.
@@ -332,28 +407,27 @@ impl StateDir {
     /// A first line that is damaged.
     pub fn template(&self) -> Result<Template> {
         let exec = self.intent()?.exec;
-        exec.map(|template| *template).ok_or_else(|| {
-            Error::new(Kind::Failed, self.doing("read"))
-                .cause("it says nothing for exec")
-                .hint("the record is damaged; delete --force removes the container")
-        })
+        exec.map(|template| *template)
+            .ok_or_else(|| self.damaged("it says nothing for exec"))
     }
 
-    fn read(&self) -> Result<Vec<u8>> {
+    fn read(&self) -> Result<Lines> {
         let what = || self.doing("read");
         let file = file::openat(self.fd(), RECORD, O_RDONLY | O_NOFOLLOW, 0).during(what)?;
-        let mut bytes = read_all(file.as_fd(), MAX_RECORD).during(what)?;
-        bytes.truncate(bytes.iter().rposition(|b| *b == b'\n').unwrap_or(0));
-        Ok(bytes)
+        read_all(file.as_fd(), MAX_RECORD)
+            .map(Lines::of)
+            .during(what)
     }
 
-    fn decode(&self, line: Option<&[u8]>) -> Result<Record> {
+    fn decode(&self, line: &[u8]) -> Result<Record> {
         // The same decoder as the configuration's: the parts that both have are compiled once.
-        spec::decode_json(line.unwrap_or_default()).map_err(|e| {
-            Error::new(Kind::Failed, self.doing("read"))
-                .cause(e.message)
-                .hint("the record is damaged; delete --force removes the container")
-        })
+        spec::decode_json(line).map_err(|e| self.damaged(&e.message))
+    }
+
+    fn damaged(&self, how: &str) -> Error {
+        Error::new(Kind::Failed, self.doing("read"))
+            .cause(how.to_owned())
+            .hint("the record is damaged; delete --force removes the container")
     }
 
     /// Removes a file in it, if it is there.
@@ -524,7 +598,9 @@ mod tests {
         assert_eq!(dir.load().unwrap().phase, Phase::Creating);
         record.phase = Phase::Created;
         record.pid = 7;
-        dir.append(&Line::of(&record)).unwrap();
+        assert!(!dir.is_complete().unwrap());
+        dir.complete(&Line::of(&record)).unwrap();
+        assert!(dir.is_complete().unwrap());
         assert_eq!(
             StateDir::create(&root, "c1").unwrap_err().kind(),
             Kind::Exists
@@ -533,7 +609,7 @@ mod tests {
         let mut other = StateDir::open(&root, "c1").unwrap();
         assert_eq!(other.load().unwrap().pid, 7);
         assert_eq!(other.intent().unwrap().pid, 0);
-        other.append(&Line::of(&record)).unwrap_err();
+        other.complete(&Line::of(&record)).unwrap_err();
         assert!(!other.try_lock(false).unwrap());
         assert_eq!(
             other.lock(true, Instant::now()).unwrap_err().kind(),
@@ -555,13 +631,37 @@ mod tests {
         let mut dir = StateDir::create(&root, "c").unwrap();
         let mut record = Record::new("c", Path::new("/b"), c"/b/rootfs");
         dir.intend(&record).unwrap();
+        let file = dir.path().join("state.json");
+        let first = std::fs::read(&file).unwrap();
         record.pid = 7;
+        record.phase = Phase::Created;
         let line = Line::of(&record);
-        let (torn, rest) = line.0.split_at(line.0.len() - 1);
-        for (part, pid) in [(torn, 0), (rest, 7)] {
-            dir.append(&Line(part.to_vec())).unwrap();
-            assert_eq!(dir.load().unwrap().pid, pid);
+        let torn = [&first[..], &line.bytes()[..20]].concat();
+        std::fs::write(&file, &torn).unwrap();
+        assert_eq!(dir.load().unwrap().phase, Phase::Creating);
+        std::fs::write(&file, &first).unwrap();
+        dir.complete(&line).unwrap();
+        assert_eq!(dir.load().unwrap().pid, 7);
+        // Cut behind the first line, in the second, in the first.
+        for content in [&first[..], &torn, &first[..20]] {
+            std::fs::write(&file, content).unwrap();
+            dir.load().unwrap_err();
         }
+        assert!(dir.is_complete().unwrap());
+        dir.remove().unwrap();
+        std::fs::remove_dir(root).unwrap();
+    }
+
+    #[test]
+    fn a_record_that_is_too_large_to_be_read_is_not_written() {
+        let root = scratch("large");
+        let mut dir = StateDir::create(&root, "c").unwrap();
+        let mut record = Record::new("c", Path::new("/b"), c"/b/rootfs");
+        record
+            .annotations
+            .insert("a".into(), "x".repeat(spec::MAX_SIZE));
+        assert_eq!(dir.intend(&record).unwrap_err().kind(), Kind::Invalid);
+        assert!(!dir.path().join("state.json").exists());
         dir.remove().unwrap();
         std::fs::remove_dir(root).unwrap();
     }
