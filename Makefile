@@ -68,10 +68,10 @@ vm: ## build the Debian test machine (qemu without KVM), and boot it once
 	@spec-tests/vm/vm ensure
 	@spec-tests/vm/vm up . && spec-tests/vm/vm run uname -a; spec-tests/vm/vm down
 
-test-vm: build ## the suite in the test machine: root with cgroupfs, root with systemd, an ordinary user
+test-vm: build ## the suite in the test machine: root with cgroupfs, root with systemd, an ordinary user; VM=--compare: runc and crun, too
 	@scripts/setup vm
 	@spec-tests/vm/vm ensure
-	@spec-tests/vm/test-vm
+	@spec-tests/vm/test-vm $(VM)
 
 endurance: build ## in the test machine: containers by the thousand with every cgroup driver, a hundred while systemd is reloaded
 	@scripts/setup vm
