@@ -3,6 +3,10 @@
 //! The record is one file, to which lines are added: what is about to be made, before anything is, and what has been made. The last line that
 //! is complete counts. With the second line the file gets a mark, so that damage can be told from a making that ended early.
 
+mod record;
+
+pub use record::{Line, Lines, Phase, Record};
+
 use crate::error::{During, Error, Kind, Result};
 use crate::plan::exec::Template;
 use crate::spec;
@@ -10,16 +14,12 @@ use kernel::file::{
     self, CWD, O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY,
 };
 use kernel::{Errno, io};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Version of the record's form. A newer runtime reads those of older releases.
-const VERSION: u32 = 2;
 const RECORD: &CStr = c"state.json";
 /// The mode of a record, and what is added when it is complete: the sticky bit, which means nothing to a file (chmod(2)) and is in no umask.
 const MODE: u32 = 0o600;
@@ -31,76 +31,6 @@ const MAX_RECORD: usize = 2 * (spec::MAX_SIZE + 1);
 
 /// How often a record without a complete line is read again, a millisecond later: it may be in the middle of being written.
 const TORN_TRIES: usize = 20;
-
-/// How far the making of a container has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// Side effects may exist; the process is not known.
-    #[default]
-    Creating,
-    /// Complete.
-    Created,
-}
-
-/// All that later commands need.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Record {
-    /// Version of this form.
-    pub version: u32,
-    /// How far it has come.
-    pub phase: Phase,
-    /// The id.
-    pub id: String,
-    /// The bundle, absolute.
-    pub bundle: String,
-    /// The root filesystem, absolute.
-    pub rootfs: String,
-    /// When it was made (RFC 3339, UTC, nanoseconds).
-    pub created: String,
-    /// Who made it.
-    pub owner: u32,
-    /// Its first process in the runtime's pid namespace; 0 while unknown.
-    pub pid: i32,
-    /// When that process started, in clock ticks since boot (proc_pid_stat(5)).
-    pub start_time: u64,
-    /// Which boot that was.
-    pub boot_id: String,
-    /// Its cgroup.
-    pub cgroup: libcgroups::Record,
-    /// Its groups in resctrl.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub intel_rdt: Option<crate::resctrl::Record>,
-    /// The end of its first process is the end of all (a pid namespace of its own).
-    pub private_pids: bool,
-    /// The rootfs is mounted in the runtime's mount namespace and must be taken away.
-    pub mounts_on_host: bool,
-    /// From the configuration.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, String>,
-    /// Those that run after the creation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hooks: Option<Box<spec::Hooks>>,
-    /// What exec needs: in the first line only, which no other command of a running container decodes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exec: Option<Box<Template>>,
-}
-
-impl Record {
-    /// The record of a container that is about to be made.
-    pub fn new(id: &str, bundle: &Path, rootfs: &CStr) -> Record {
-        Record {
-            version: VERSION,
-            id: id.to_owned(),
-            bundle: bundle.to_string_lossy().into_owned(),
-            rootfs: rootfs.to_string_lossy().into_owned(),
-            created: crate::time::now_rfc3339(),
-            owner: kernel::cred::initial_ids().0,
-            ..Record::default()
-        }
-    }
-}
 
 /// Refuses what is no id: it names a directory, and people and engines print it.
 ///
@@ -117,52 +47,6 @@ pub fn check_id(id: &str) -> Result<()> {
         .hint(hint));
     }
     Ok(())
-}
-
-/// A record as it stands in the file.
-#[derive(Debug)]
-pub struct Line(Vec<u8>);
-
-impl Line {
-    /// It.
-    pub fn of(record: &Record) -> Line {
-        let mut text =
-            serde_json::to_vec(record).expect("strings and numbers always serialise to memory");
-        text.push(b'\n');
-        Line(text)
-    }
-
-    /// The bytes, with the end of the line.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-/// What was read of a record: its complete lines.
-#[derive(Debug, Default)]
-pub struct Lines(Vec<u8>);
-
-impl Lines {
-    /// Those of a file with that content. Without the end of the last one.
-    pub fn of(mut content: Vec<u8>) -> Lines {
-        content.truncate(content.iter().rposition(|b| *b == b'\n').unwrap_or(0));
-        Lines(content)
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// What was about to be made; empty if there is no line.
-    pub fn first(&self) -> &[u8] {
-        self.0.split(|b| *b == b'\n').next().unwrap_or_default()
-    }
-
-    /// What counts; empty if there is no line.
-    pub fn last(&self) -> &[u8] {
-        self.0.rsplit(|b| *b == b'\n').next().unwrap_or_default()
-    }
 }
 
 /// The directory of one container.
@@ -324,10 +208,10 @@ impl StateDir {
     /// [`Kind::Invalid`] for a record that could not be read again; those of the file system.
     pub fn intend(&mut self, record: &Record) -> Result<()> {
         let line = Line::of(record);
-        if line.0.len() > spec::MAX_SIZE {
+        if line.bytes().len() > spec::MAX_SIZE {
             let why = format!(
                 "what is to be remembered of the container has {} bytes, more than {}",
-                line.0.len(),
+                line.bytes().len(),
                 spec::MAX_SIZE
             );
             return Err(Error::new(Kind::Invalid, why)
@@ -335,7 +219,7 @@ impl StateDir {
         }
         let flags = O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW;
         let file = file::openat(self.fd(), RECORD, flags, MODE).during(|| self.doing("write"))?;
-        io::write_all(file.as_fd(), &line.0).during(|| self.doing("write"))?;
+        io::write_all(file.as_fd(), line.bytes()).during(|| self.doing("write"))?;
         self.record = Some(file);
         Ok(())
     }
@@ -346,7 +230,7 @@ impl StateDir {
             return Err(Error::new(Kind::Failed, self.doing("write"))
                 .cause("it belongs to who makes the container"));
         };
-        io::write_all(file.as_fd(), &line.0).during(|| self.doing("write"))?;
+        io::write_all(file.as_fd(), line.bytes()).during(|| self.doing("write"))?;
         // A file system without modes knows less about damage.
         let _ = file::fchmod(file.as_fd(), MODE | COMPLETE);
         Ok(())
@@ -370,15 +254,17 @@ impl StateDir {
     /// # Errors
     /// What is missing or damaged; `delete --force` works all the same.
     pub fn load(&mut self) -> Result<Record> {
-        self.lines = self.read()?;
         let mut tries = 0;
-        while self.lines.is_empty() && tries < TORN_TRIES {
-            std::thread::sleep(Duration::from_millis(1));
+        loop {
             self.lines = self.read()?;
+            if !self.lines.is_empty() || tries == TORN_TRIES {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
             tries += 1;
         }
         let record = self.decode(self.lines.last())?;
-        if record.version > VERSION {
+        if record.version > record::VERSION {
             let why = format!(
                 "the state in {} was written by a newer version",
                 self.path.display()
@@ -560,129 +446,4 @@ pub fn ids(root: &Path) -> Result<Vec<String>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn scratch(name: &str) -> PathBuf {
-        std::env::temp_dir().join(format!("teu-state-{name}-{}", std::process::id()))
-    }
-
-    #[test]
-    fn ids_are_checked() {
-        for good in ["a", "A_b+c-d.e", "0", &"x".repeat(255)] {
-            check_id(good).unwrap();
-        }
-        for bad in [
-            "",
-            ".",
-            "..",
-            ".a",
-            "-rf",
-            "a/b",
-            "a b",
-            "ä",
-            "a\0",
-            &"x".repeat(256),
-        ] {
-            assert_eq!(check_id(bad).unwrap_err().kind(), Kind::Invalid, "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_record_is_kept_until_removed() {
-        let root = scratch("record").join("deep");
-        assert_eq!(ids(&root).unwrap(), Vec::<String>::new());
-        let mut dir = StateDir::create(&root, "c1").unwrap();
-        let mut record = Record::new("c1", Path::new("/b"), c"/b/rootfs");
-        dir.intend(&record).unwrap();
-        assert_eq!(dir.load().unwrap().phase, Phase::Creating);
-        record.phase = Phase::Created;
-        record.pid = 7;
-        assert!(!dir.is_complete().unwrap());
-        dir.complete(&Line::of(&record)).unwrap();
-        assert!(dir.is_complete().unwrap());
-        assert_eq!(
-            StateDir::create(&root, "c1").unwrap_err().kind(),
-            Kind::Exists
-        );
-        assert_eq!(ids(&root).unwrap(), ["c1"]);
-        let mut other = StateDir::open(&root, "c1").unwrap();
-        assert_eq!(other.load().unwrap().pid, 7);
-        assert_eq!(other.intent().unwrap().pid, 0);
-        other.complete(&Line::of(&record)).unwrap_err();
-        assert!(!other.try_lock(false).unwrap());
-        assert_eq!(
-            other.lock(true, Instant::now()).unwrap_err().kind(),
-            Kind::WrongState
-        );
-        dir.unlock();
-        assert!(other.try_lock(true).unwrap());
-        dir.remove().unwrap();
-        assert_eq!(
-            StateDir::open(&root, "c1").unwrap_err().kind(),
-            Kind::NotFound
-        );
-        std::fs::remove_dir_all(scratch("record")).unwrap();
-    }
-
-    #[test]
-    fn a_line_counts_when_it_is_complete() {
-        let root = scratch("torn");
-        let mut dir = StateDir::create(&root, "c").unwrap();
-        let mut record = Record::new("c", Path::new("/b"), c"/b/rootfs");
-        dir.intend(&record).unwrap();
-        let file = dir.path().join("state.json");
-        let first = std::fs::read(&file).unwrap();
-        record.pid = 7;
-        record.phase = Phase::Created;
-        let line = Line::of(&record);
-        let torn = [&first[..], &line.bytes()[..20]].concat();
-        std::fs::write(&file, &torn).unwrap();
-        assert_eq!(dir.load().unwrap().phase, Phase::Creating);
-        std::fs::write(&file, &first).unwrap();
-        dir.complete(&line).unwrap();
-        assert_eq!(dir.load().unwrap().pid, 7);
-        // Cut behind the first line, in the second, in the first.
-        for content in [&first[..], &torn, &first[..20]] {
-            std::fs::write(&file, content).unwrap();
-            dir.load().unwrap_err();
-        }
-        assert!(dir.is_complete().unwrap());
-        dir.remove().unwrap();
-        std::fs::remove_dir(root).unwrap();
-    }
-
-    #[test]
-    fn a_record_that_is_too_large_to_be_read_is_not_written() {
-        let root = scratch("large");
-        let mut dir = StateDir::create(&root, "c").unwrap();
-        let mut record = Record::new("c", Path::new("/b"), c"/b/rootfs");
-        record
-            .annotations
-            .insert("a".into(), "x".repeat(spec::MAX_SIZE));
-        assert_eq!(dir.intend(&record).unwrap_err().kind(), Kind::Invalid);
-        assert!(!dir.path().join("state.json").exists());
-        dir.remove().unwrap();
-        std::fs::remove_dir(root).unwrap();
-    }
-
-    #[test]
-    fn a_damaged_or_newer_record_is_an_error_not_a_crash() {
-        let root = scratch("damaged");
-        let mut dir = StateDir::create(&root, "c").unwrap();
-        for content in [
-            &b""[..],
-            b"{}",
-            b"\n",
-            b"{\n",
-            b"7\n",
-            b"{\"pid\":\"x\"}\n",
-            b"{}\n{\"version\":99}\n",
-            &[0xff; 10],
-        ] {
-            std::fs::write(dir.path().join("state.json"), content).unwrap();
-            dir.load().unwrap_err();
-        }
-        std::fs::remove_dir_all(root).unwrap();
-    }
-}
+mod tests;

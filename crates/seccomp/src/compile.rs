@@ -112,11 +112,8 @@ fn numbers(
         extend(runs, 0, no_such_call);
         extend(runs, 1, default);
     }
-    for mut call in clauses.by_call() {
-        let Some(first) = call.clone().next() else {
-            continue;
-        };
-        let node = call_node(graph, first, &mut call, arch, default);
+    for (first, call) in clauses.by_call() {
+        let node = call_node(graph, first, call, arch, default);
         extend(runs, first.number, node);
         extend(runs, first.number + 1, default);
     }
@@ -129,7 +126,7 @@ fn numbers(
 fn call_node<'a>(
     graph: &mut Graph,
     first: Clause,
-    call: &mut impl Iterator<Item = Clause<'a>>,
+    call: impl Iterator<Item = Clause<'a>>,
     arch: Arch,
     default: NodeId,
 ) -> NodeId {

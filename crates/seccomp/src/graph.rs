@@ -285,7 +285,7 @@ impl Graph {
 
 /// Appends a run; one that starts where the last one does replaces it, one that
 /// goes on like the last one extends it.
-pub(crate) fn extend(runs: &mut Vec<Run<u32>>, start: u32, node: NodeId) {
+pub(crate) fn extend<T: PartialEq>(runs: &mut Vec<Run<T>>, start: T, node: NodeId) {
     if runs.last().is_some_and(|last| last.start == start) {
         runs.pop();
     }
@@ -348,16 +348,7 @@ fn intervals(arch: Arch, rules: &[(NodeId, Condition)], otherwise: NodeId) -> Ve
             continue;
         }
         let node = holding.first().map_or(otherwise, |&rule| rules[rule].0);
-        if runs[runs.len() - 1].start == start {
-            runs.pop();
-        }
-        if runs.last().map(|last| last.node) != Some(node) {
-            runs.push(Run {
-                start,
-                node,
-                weight: 1,
-            });
-        }
+        extend(&mut runs, start, node);
     }
     runs
 }

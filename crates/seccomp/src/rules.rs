@@ -188,12 +188,12 @@ impl<'a> Rules<'a> {
 const DENSE: usize = 8192;
 
 impl<'a> Clauses<'a> {
-    /// The clauses of each call, by number; those of one call in the order of the profile.
-    pub fn by_call(&self) -> impl Iterator<Item = impl Iterator<Item = Clause<'a>> + Clone> {
+    /// The clauses of each call, by number: the first, and all in the order of the profile.
+    pub fn by_call(&self) -> impl Iterator<Item = (Clause<'a>, impl Iterator<Item = Clause<'a>>)> {
         let clause = |at: &u32| self.all[*at as usize];
         self.order
             .chunk_by(move |left, right| clause(left).number == clause(right).number)
-            .map(move |call| call.iter().map(clause))
+            .map(move |call| (clause(&call[0]), call.iter().map(clause)))
     }
 
     /// Those of one call.
