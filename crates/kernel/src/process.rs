@@ -13,6 +13,9 @@ pub use libc::{
 /// A new time namespace (time_namespaces(7)); only clone3 and unshare take it.
 pub const CLONE_NEWTIME: i32 = 0x80;
 
+/// linux/magic.h.
+const PID_FS_MAGIC: i64 = 0x5049_4446;
+
 /// What a new process shares and where it is born.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CloneArgs<'a> {
@@ -171,6 +174,16 @@ pub fn exit(code: i32) -> ! {
 pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
     // SAFETY: no memory is passed.
     owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })
+}
+
+/// The inode of a pidfd: another one for every process since boot (pidfs, kernel 6.9). None where all pidfds share one inode.
+pub fn pidfd_inode(pidfd: BorrowedFd<'_>) -> Result<Option<u64>> {
+    #[allow(clippy::unnecessary_cast)] // the type of f_type differs between architectures
+    let magic = crate::file::fstatfs(pidfd)?.f_type as i64;
+    if magic != PID_FS_MAGIC {
+        return Ok(None);
+    }
+    Ok(Some(crate::file::fstat(pidfd)?.st_ino))
 }
 
 /// pidfd_send_signal(2). Signal 0 only asks whether the process is there.

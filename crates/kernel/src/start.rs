@@ -95,10 +95,11 @@ unsafe extern "C" fn run_sealed(stack: *const usize) {
             aux = aux.add(2);
         }
         if is_copy {
-            fetch_data(headers, header_count);
             let (deep, wide) = if makes { MAKING } else { JOINING };
             fetch(stack as usize - deep, deep);
-            fetch(crate::arena::MEMORY.prepare(wide), wide);
+            let heap = crate::arena::MEMORY.prepare(wide);
+            let data = data(headers, header_count).unwrap_or(heap);
+            fetch(data, heap + wide - data);
         } else {
             // Enough for all names that are kept, and for some of them twice.
             let mut kept = [const { MaybeUninit::uninit() }; KEPT];
@@ -137,28 +138,23 @@ unsafe fn kept_of(envp: *const usize, kept: &mut [MaybeUninit<usize>; KEPT]) -> 
 
 const PAGE: usize = 4096;
 
-/// Has the program's data made at once, which relocation is about to touch page by page. The part behind the file's, zeros, is left alone.
+/// Where the program's data begins, which relocation is about to touch page by page. Behind it, without a gap, are its zeros, and the heap.
 ///
 /// # Safety
 /// `headers` are the program's, `count` of them, or null.
-unsafe fn fetch_data(headers: *const libc::Elf64_Phdr, count: usize) {
-    if headers.is_null() {
-        return;
-    }
+unsafe fn data(headers: *const libc::Elf64_Phdr, count: usize) -> Option<usize> {
     let (mut base, mut i) = (0, 0);
-    while i < count {
+    while !headers.is_null() && i < count {
         // SAFETY: within the table.
         let header = unsafe { &*headers.add(i) };
         if header.p_type == libc::PT_PHDR {
             base = headers as usize - header.p_vaddr as usize;
         } else if header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W != 0 {
-            let start = base + header.p_vaddr as usize;
-            let end = start + header.p_filesz as usize;
-            let first = start & !(PAGE - 1);
-            fetch(first, end - first);
+            return Some(base + header.p_vaddr as usize);
         }
         i += 1;
     }
+    None
 }
 
 /// Has the pages of a range made at once instead of one fault for each; where they cannot be, that is no loss (kernels before 5.14).

@@ -5,11 +5,12 @@ use crate::error::{During, Error, Kind, Result, from_cgroups};
 use crate::hooks::Hooks;
 use crate::notify::Relay;
 use crate::plan::HookPoint;
+use crate::proc::{self, Identity};
+use crate::spawn;
 use crate::spec::SPEC_VERSION;
 use crate::spec::state_document::{StateDocument, StateOutput};
 use crate::state::{Phase, Record, START_SOCKET, StateDir};
 use crate::sync::{self, Message, Report};
-use crate::{proc, spawn};
 use kernel::{Errno, process, socket};
 use libcgroups::Cgroup;
 use std::fmt;
@@ -139,16 +140,27 @@ impl Container {
 
     /// Whether the first process is still the one that was recorded.
     pub fn is_alive(&self) -> Result<bool> {
-        if self.record.pid <= 0 || self.record.boot_id != proc::boot_id()? {
-            return Ok(false);
+        self.process().map(|found| found.is_some())
+    }
+
+    /// A descriptor of the first process, certainly that one, unless it has ended.
+    fn process(&self) -> Result<Option<OwnedFd>> {
+        let record = &self.record;
+        if record.pid <= 0 || record.boot_id != proc::boot_id()? {
+            return Ok(None);
         }
-        match proc::stat(self.record.pid) {
-            Ok(stat) => Ok(stat.start_time == self.record.start_time
-                && stat.state != b'Z'
-                && stat.state != b'X'),
-            Err(Errno::ENOENT | Errno::ESRCH) => Ok(false),
-            Err(e) => Err(Error::os(format!("read /proc/{}/stat", self.record.pid), e)),
-        }
+        let pidfd = match process::pidfd_open(record.pid) {
+            Err(Errno::ESRCH | Errno::EINVAL) => return Ok(None),
+            other => other.during(|| format!("pidfd_open {}", record.pid))?,
+        };
+        let identity = Identity {
+            inode: record.pidfd_inode,
+            start_time: record.start_time,
+        };
+        // Checked after opening: the number cannot pass to another process any more without our noticing.
+        Ok(identity
+            .is_alive(record.pid, pidfd.as_fd())?
+            .then_some(pidfd))
     }
 
     /// The socket accepts a connection exactly while the process holds it, which is until execve or death. Nobody is woken by that.
@@ -176,19 +188,7 @@ impl Container {
     /// # Errors
     /// [`Kind::WrongState`] when it has ended.
     pub fn pidfd(&self) -> Result<OwnedFd> {
-        if self.record.pid <= 0 {
-            return Err(not_running());
-        }
-        let pidfd = match process::pidfd_open(self.record.pid) {
-            Err(Errno::ESRCH | Errno::EINVAL) => return Err(not_running()),
-            other => other.during(|| format!("pidfd_open {}", self.record.pid))?,
-        };
-        // Checked after opening: the number cannot pass to another process any more without our noticing.
-        if self.is_alive()? {
-            Ok(pidfd)
-        } else {
-            Err(not_running())
-        }
+        self.process()?.ok_or_else(not_running)
     }
 
     /// The numbers of its processes; where it has no cgroup to ask, of the first one.

@@ -127,11 +127,12 @@ impl Making {
     /// The record of the finished container: if possible while the process makes its mounts.
     fn finished(&mut self) -> Result<(Record, Line)> {
         let process = self.process()?;
-        let (pid, start_time) = (process.facts.pid, process.start_time);
+        let (pid, identity) = (process.facts.pid, process.identity);
         let record = Record {
             pid,
-            start_time,
-            boot_id: proc::boot_id()?,
+            pidfd_inode: identity.inode,
+            start_time: identity.start_time,
+            boot_id: proc::boot_id()?.to_owned(),
             phase: Phase::Created,
             intel_rdt: self.keep_groups.clone(),
             ..self.record.clone()

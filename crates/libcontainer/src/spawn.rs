@@ -4,8 +4,9 @@ use crate::child::{self, Inheritance};
 use crate::error::{During, Error, Kind, Result};
 use crate::hooks::Hooks;
 use crate::plan::{HookPoint, IdMaps, Program, Slot, SlotKind};
+use crate::proc::{self, Identity};
 use crate::sync::{self, Facts, Message};
-use crate::{idmap, proc, report};
+use crate::{idmap, report};
 use kernel::Errno;
 use kernel::file::{self, CWD};
 use kernel::in_place::clone_in_place;
@@ -75,10 +76,10 @@ pub struct Spawned {
     pub staged: bool,
     /// What is known about it.
     pub facts: Facts,
-    /// A record will tell of it, so when it started must be known.
+    /// A record will tell of it, so it must be known among others.
     recorded: bool,
-    /// When it started, in clock ticks since boot (proc_pid_stat(5)).
-    pub start_time: u64,
+    /// What tells it from others, if a record needs it.
+    pub identity: Identity,
     /// What the process said before the stage told of its birth: both write to the same socket, and neither waits for the other.
     early: VecDeque<Message>,
 }
@@ -106,7 +107,7 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
     keep.sort_unstable();
     // A process that joins is told nothing on its way, unless it asks; what it inherits is what this process ignores.
     let ignored_signals = match setup.hide {
-        true => proc::own_stat().map_or(0, |stat| stat.ignored_signals),
+        true => proc::ignored_signals().unwrap_or(0),
         false => 0,
     };
     let given = Inheritance {
@@ -152,7 +153,7 @@ pub fn spawn(setup: &Setup<'_>) -> Result<Spawned> {
             ..Facts::default()
         },
         recorded: !setup.hide,
-        start_time: 0,
+        identity: Identity::default(),
         early: VecDeque::new(),
     };
     if !staged {
@@ -168,18 +169,11 @@ impl Spawned {
         if !self.recorded {
             return Ok(());
         }
-        match proc::stat(self.child.pid) {
-            Ok(stat) => {
-                self.facts.ignored_signals = stat.ignored_signals;
-                self.start_time = stat.start_time;
-                Ok(())
-            }
-            // Its death is told by the socket.
-            Err(Errno::ENOENT | Errno::ESRCH) => Ok(()),
-            other => other
-                .map(drop)
-                .during(|| format!("read /proc/{}/stat", self.child.pid)),
-        }
+        // What this process ignores, the child has inherited.
+        self.facts.ignored_signals =
+            proc::ignored_signals().during(|| "read /proc/self/stat".into())?;
+        self.identity = Identity::of(self.child.pid, self.child.pidfd.as_fd())?;
+        Ok(())
     }
 
     /// Writes the id maps and lets the child go on.
@@ -280,7 +274,7 @@ mod tests {
             staged: true,
             facts: Facts::default(),
             recorded: true,
-            start_time: 0,
+            identity: Identity::default(),
             early: VecDeque::new(),
         };
         let process = born();

@@ -8,7 +8,7 @@ use std::ffi::CStr;
 use std::path::Path;
 
 /// Version of the record's form. A newer runtime reads those of older releases.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// How far the making of a container has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +41,9 @@ pub struct Record {
     pub owner: u32,
     /// Its first process in the runtime's pid namespace; 0 while unknown.
     pub pid: i32,
-    /// When that process started, in clock ticks since boot (proc_pid_stat(5)).
+    /// The inode of that process's pidfds; 0 where the kernel has none for each.
+    pub pidfd_inode: u64,
+    /// Only there: when that process started, in clock ticks since boot (proc_pid_stat(5)).
     pub start_time: u64,
     /// Which boot that was.
     pub boot_id: String,
