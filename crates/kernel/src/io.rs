@@ -164,6 +164,16 @@ pub fn wait_readable(fd: BorrowedFd<'_>, deadline: Option<Instant>) -> Result<bo
     poll(&mut set, deadline).map(|n| n > 0)
 }
 
+/// Whether `fd` is readable or hung up at this moment.
+pub fn is_readable(fd: BorrowedFd<'_>) -> Result<bool> {
+    let mut set = [poll_entry(Some(fd), libc::POLLIN)];
+    // SAFETY: set is a live array of one pollfd.
+    check(libc::c_long::from(unsafe {
+        libc::poll(set.as_mut_ptr(), 1, 0)
+    }))
+    .map(|n| n > 0)
+}
+
 /// One entry of a [`poll`] set; `None` is an entry that never fires.
 pub fn poll_entry(fd: Option<BorrowedFd<'_>>, events: i16) -> libc::pollfd {
     libc::pollfd {

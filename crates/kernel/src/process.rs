@@ -176,7 +176,7 @@ pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
     owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })
 }
 
-/// The inode of a pidfd: another one for every process since boot (pidfs, kernel 6.9). None where all pidfds share one inode.
+/// The inode of a pidfd, if it is another one for every process since boot (pidfs, kernel 6.9) and not one for all pidfds.
 pub fn pidfd_inode(pidfd: BorrowedFd<'_>) -> Result<Option<u64>> {
     #[allow(clippy::unnecessary_cast)] // the type of f_type differs between architectures
     let magic = crate::file::fstatfs(pidfd)?.f_type as i64;

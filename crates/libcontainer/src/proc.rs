@@ -6,7 +6,6 @@ use kernel::{Errno, io, process};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::OnceLock;
-use std::time::Instant;
 
 /// What tells a process from all that had its number before, or get it after, since boot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,10 +41,10 @@ impl Identity {
     /// As [`Identity::of`].
     pub fn is_alive(self, pid: i32, pidfd: BorrowedFd<'_>) -> Result<bool> {
         if self.inode != 0 {
-            let inode = process::pidfd_inode(pidfd).during(|| "stat a pidfd".into())?;
-            // It becomes readable when the last thread has ended (pidfd_open(2)).
-            let ended = io::wait_readable(pidfd, Some(Instant::now()));
-            return Ok(inode == Some(self.inode) && !ended.during(|| "poll a pidfd".into())?);
+            // A pidfd is readable when the last thread of its process has ended (pidfd_open(2)).
+            let known = file::fstat(pidfd).map(|st| st.st_ino == self.inode);
+            let alive = known.and_then(|known| Ok(known && !io::is_readable(pidfd)?));
+            return alive.during(|| "ask a pidfd".into());
         }
         // The descriptor was opened before: as long as the process is there, the number is its own.
         Ok(stat(pid)?.is_some_and(|stat| {
