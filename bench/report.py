@@ -7,9 +7,9 @@ import sys
 from html import escape
 
 TITLES = {"v1": "cgroup v1", "v2": "cgroup v2", "host": "the machine's own cgroups"}
-ORDER = ["run, default", "run, no-network", "run, seccomp", "run, seccomp, first time", "run, limits", "run, user-namespace",
-         "run, fifty-mounts", "run, terminal", "run, default, cold", "create", "start", "state", "exec", "exec, seccomp",
-         "kill", "delete"]
+ORDER = ["run, default", "run, default, state on tmpfs", "run, no-network", "run, seccomp", "run, seccomp, first time",
+         "run, limits", "run, user-namespace", "run, fifty-mounts", "run, terminal", "run, default, cold", "create", "start",
+         "state", "exec", "exec, seccomp", "kill", "delete"]
 COLOURS = {"teu": "#0b6e4f", "floor": "#9aa0a6"}
 OTHER_COLOURS = ["#c8553d", "#e0a458", "#3d5a80", "#7b5ea7", "#5c946e"]
 
