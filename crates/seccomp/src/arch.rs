@@ -109,7 +109,7 @@ impl Arch {
     /// The older way to make this call, on interfaces that bundle the socket
     /// calls into socketcall(2) and those of System V IPC into ipc(2): the
     /// bundling call and the value of its first argument.
-    pub(crate) fn bundled(self, name: &str) -> Option<(u32, u32)> {
+    pub(crate) fn bundled(self, name: &str) -> Option<(u32, u8)> {
         let bundles = matches!(
             self,
             Arch::X86
@@ -133,7 +133,7 @@ impl Arch {
 }
 
 /// `SYS_*` (linux/net.h) and the calls of linux/ipc.h.
-fn selector(name: &str) -> Option<(&'static str, u32)> {
+fn selector(name: &str) -> Option<(&'static str, u8)> {
     Some(match name {
         "socket" => ("socketcall", 1),
         "bind" => ("socketcall", 2),

@@ -30,10 +30,10 @@ pub(crate) struct Clause<'a> {
     pub number: u32,
     named: &'a Named<'a>,
     /// The condition that is a rule of its own; `None`: all of them together.
-    alone: Option<usize>,
+    alone: Option<u32>,
     /// The call is one of those that socketcall(2) or ipc(2) bundles: the
     /// first argument selects it and takes the place of its own.
-    selector: Option<u32>,
+    selector: Option<u8>,
 }
 
 /// Every clause for an interface. Their memory is used again for the next.
@@ -64,10 +64,11 @@ impl<'a> Rules<'a> {
         let default = verdict(action, profile.default_errno_ret, || {
             "/defaultErrnoRet".into()
         })?;
+        let names = profile.syscalls.iter().map(|entry| entry.names.len());
         let mut rules = Self {
             default,
             archs: archs(profile, target, &mut warnings),
-            named: Vec::with_capacity(512),
+            named: Vec::with_capacity(names.sum()),
             warnings,
         };
         let mut unknown = Vec::new();
@@ -158,7 +159,8 @@ impl<'a> Rules<'a> {
     /// Every clause for `arch`.
     pub fn clauses(&'a self, arch: Arch, clauses: &mut Clauses<'a>) {
         clauses.all.clear();
-        clauses.all.reserve(self.named.len());
+        // And some for calls that are bundled, and for conditions that are rules of their own.
+        clauses.all.reserve(self.named.len() + 64);
         // A rule equal to the default adds nothing, and hides no other rule.
         for named in self
             .named
@@ -270,7 +272,7 @@ impl<'a> Clause<'a> {
 
     fn args(&self) -> &'a [Arg] {
         match self.alone {
-            Some(at) => &self.named.args[at..=at],
+            Some(at) => std::slice::from_ref(&self.named.args[at as usize]),
             None => self.named.args,
         }
     }
@@ -373,13 +375,13 @@ impl Condition {
 
 /// The conditions of an entry hold together, unless two of them name the same
 /// argument: then each is a rule of its own.
-fn alternatives(args: &[Arg]) -> impl Iterator<Item = Option<usize>> + use<> {
+fn alternatives(args: &[Arg]) -> impl Iterator<Item = Option<u32>> + use<> {
     let repeats = args
         .iter()
         .enumerate()
         .any(|(at, arg)| args[..at].iter().any(|other| other.index == arg.index));
     let each = if repeats { args.len() } else { 0 };
-    (0..each).map(Some).chain((!repeats).then_some(None))
+    (0..each as u32).map(Some).chain((!repeats).then_some(None))
 }
 
 fn archs(profile: &Profile, target: Target, warnings: &mut Vec<String>) -> Vec<Arch> {
