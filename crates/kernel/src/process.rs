@@ -179,8 +179,9 @@ pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
 /// The inode of a pidfd, if it is another one for every process since boot (pidfs, kernel 6.9) and not one for all pidfds.
 pub fn pidfd_inode(pidfd: BorrowedFd<'_>) -> Result<Option<u64>> {
     #[allow(clippy::unnecessary_cast)] // the type of f_type differs between architectures
-    let magic = crate::file::fstatfs(pidfd)?.f_type as i64;
-    if magic != PID_FS_MAGIC {
+    let is_pidfs = |st: libc::statfs| st.f_type as i64 == PID_FS_MAGIC;
+    // Where a filter withholds the question, the answer is no.
+    if !crate::file::fstatfs(pidfd).is_ok_and(is_pidfs) {
         return Ok(None);
     }
     Ok(Some(crate::file::fstat(pidfd)?.st_ino))
@@ -426,14 +427,14 @@ pub fn next_signal(fd: BorrowedFd<'_>) -> Result<Option<i32>> {
     }
 }
 
-/// Sets signals 1 to 31 that are in `mask` (bit n - 1 is signal n) back to their default action. execve resets handlers by itself, but what is ignored
-/// stays ignored (signal(7)).
-pub fn default_signals(mask: u32) {
-    for n in 0..31 {
-        if mask & 1 << n != 0 {
-            // SAFETY: installs the default action. SIGKILL and SIGSTOP cannot be ignored, so they are never in the mask; for them the call would fail.
-            unsafe { libc::signal(n + 1, libc::SIG_DFL) };
-        }
+/// Sets the signals that are in `mask` (bit n - 1 is signal n) back to their default action, but for the two that are the C library's own. execve resets
+/// handlers by itself, but what is ignored stays ignored (signal(7)).
+pub fn default_signals(mut mask: u64) {
+    while mask != 0 {
+        let n = mask.trailing_zeros() as i32;
+        // SAFETY: installs the default action. SIGKILL and SIGSTOP cannot be ignored; for them, and for those of the C library, the call fails.
+        unsafe { libc::signal(n + 1, libc::SIG_DFL) };
+        mask &= mask - 1;
     }
 }
 

@@ -149,18 +149,11 @@ impl Container {
         if record.pid <= 0 || record.boot_id != proc::boot_id()? {
             return Ok(None);
         }
-        let pidfd = match process::pidfd_open(record.pid) {
-            Err(Errno::ESRCH | Errno::EINVAL) => return Ok(None),
-            other => other.during(|| format!("pidfd_open {}", record.pid))?,
-        };
         let identity = Identity {
             inode: record.pidfd_inode,
             start_time: record.start_time,
         };
-        // Checked after opening: the number cannot pass to another process any more without our noticing.
-        Ok(identity
-            .is_alive(record.pid, pidfd.as_fd())?
-            .then_some(pidfd))
+        identity.open(record.pid)
     }
 
     /// The socket accepts a connection exactly while the process holds it, which is until execve or death. Nobody is woken by that.
@@ -439,12 +432,4 @@ fn plain_sentence(report: &Report) -> Error {
         ("execve", Errno::E2BIG) => error.hint(crate::report::TOO_MUCH.trim_start_matches(": ")),
         _ => error,
     }
-}
-
-/// All containers below a root of state, those whose record can be read.
-pub fn list(root: &Path) -> Result<Vec<Container>> {
-    Ok(crate::state::ids(root)?
-        .iter()
-        .filter_map(|id| Container::open(root, id).ok())
-        .collect())
 }

@@ -99,7 +99,7 @@ pub(crate) fn keep_only(streams: [&OwnedFd; 3]) {
             process::exit(127);
         }
     }
-    process::default_signals(u32::MAX >> 1);
+    process::default_signals(u64::MAX);
     let _ = process::set_signal_mask(SignalSet::empty());
     let _ = io::close_from(3);
 }

@@ -64,6 +64,9 @@ fn hint(op: &Op, call: &str, errno: Errno) -> Option<&'static str> {
         (_, Errno::ENOSYS) => {
             "the kernel is too old, or a seccomp filter around the runtime withholds this call"
         }
+        (Op::JoinProcess { .. }, Errno::ESRCH) => {
+            "the first thread of the container's process has ended, and with it the way in"
+        }
         (Op::Bind(_), Errno::ENOENT) => "check that the source exists on the host",
         (Op::Bind(b), Errno::EINVAL) if call == "open_tree" && !b.recursive => {
             crate::trees::NOT_ALONE

@@ -171,7 +171,7 @@ impl Spawned {
         }
         // What this process ignores, the child has inherited.
         self.facts.ignored_signals =
-            proc::ignored_signals().during(|| "read /proc/self/stat".into())?;
+            proc::ignored_signals().during(|| "read /proc/self/status".into())?;
         self.identity = Identity::of(self.child.pid, self.child.pidfd.as_fd())?;
         Ok(())
     }

@@ -188,17 +188,17 @@ pub struct Facts {
     /// The child's number in the runtime's pid namespace.
     pub pid: i32,
     /// Bit n - 1: signal n is ignored, inherited from whoever called the runtime, and must be set back.
-    pub ignored_signals: u32,
+    pub ignored_signals: u64,
 }
 
 /// Bytes of every message but a failure.
-const SHORT: usize = 12;
+const SHORT: usize = 16;
 
-fn raw(kind: u8, a: u32, b: u32) -> [u8; SHORT] {
+fn raw(kind: u8, a: u32, b: u64) -> [u8; SHORT] {
     let mut message = [0; SHORT];
     message[0] = kind;
     message[4..8].copy_from_slice(&a.to_le_bytes());
-    message[8..12].copy_from_slice(&b.to_le_bytes());
+    message[8..].copy_from_slice(&b.to_le_bytes());
     message
 }
 
@@ -306,6 +306,10 @@ pub fn receive(socket: BorrowedFd<'_>) -> kernel::Result<Message> {
         return Ok(Message::Closed);
     }
     let word = |at: usize| u32::from_le_bytes([buf[at], buf[at + 1], buf[at + 2], buf[at + 3]]);
+    let facts = || Facts {
+        pid: word(4) as i32,
+        ignored_signals: u64::from(word(12)) << 32 | u64::from(word(8)),
+    };
     Ok(match (buf[0], n) {
         (2, SHORT) => Message::Spawned(word(4) as i32, fd.ok_or(Errno::EPROTO)?),
         (3, SHORT) => Message::NeedCgroup,
@@ -313,17 +317,8 @@ pub fn receive(socket: BorrowedFd<'_>) -> kernel::Result<Message> {
         (5, SHORT) => Message::Console(fd.ok_or(Errno::EPROTO)?),
         (6, SHORT) => Message::Listener(word(4) as i32),
         (7, SHORT) => Message::Ready,
-        (8, SHORT) => Message::Go(Facts {
-            pid: word(4) as i32,
-            ignored_signals: word(8),
-        }),
-        (9, SHORT) => Message::Start(
-            Facts {
-                pid: word(4) as i32,
-                ignored_signals: word(8),
-            },
-            fd,
-        ),
+        (8, SHORT) => Message::Go(facts()),
+        (9, SHORT) => Message::Start(facts(), fd),
         (10, SIZE) => Message::Failed(Box::new(report(&buf, word(4)))),
         (11, SHORT) => Message::Executing,
         (12, SHORT) => Message::NeedTree(word(4)),

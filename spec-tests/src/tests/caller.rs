@@ -60,6 +60,22 @@ pub fn add(t: &mut Table) {
         },
     )
     .needs(&[Need::Root]);
+    t.add(
+        "ignored-signals",
+        "signal(7): what the runtime's caller ignores, the programs of the container do not",
+        |c| {
+            c.args(&["inspect"]);
+            c.write_config()?;
+            let (id, bundle) = (c.id(), c.bundle().to_string_lossy().into_owned());
+            let seen = with_ignored_signals(c, &["run", "--bundle", &bundle, &id])?;
+            check_eq!(seen, 0, "ignored by what was run");
+            c.launch(&["pause"])?;
+            let seen = with_ignored_signals(c, &["exec", &id, "/payload", "inspect"])?;
+            check_eq!(seen, 0, "ignored by what exec started");
+            c.destroy()
+        },
+    )
+    .needs(&[Need::Root]);
     let needs = [Need::Root, Need::Program("setpriv")];
     t.add(
         "secure-bits",
@@ -137,6 +153,17 @@ fn with_privileges(c: &mut Context, privileges: &[&str], args: &[&str]) -> Verdi
 }
 
 /// Runs a command of the runtime with `SECBIT_NO_SETUID_FIXUP`, and answers what the payload's `inspect` saw.
+/// The mask of ignored signals that the container's program sees, but for the two that belong to the C library.
+fn with_ignored_signals(c: &mut Context, args: &[&str]) -> Verdict<u64> {
+    let ignoring =
+        ["HUP", "INT", "USR1", "RTMIN+3", "RTMAX"].map(|s| format!("--ignore-signal={s}"));
+    let ignoring: Vec<&str> = ignoring.iter().map(String::as_str).collect();
+    let output = c.command_under("env", &ignoring, args)?.run()?;
+    let seen = crate::context::json_line(&output)?;
+    let mask = u64::from_str_radix(seen["SigIgn"].as_str().unwrap_or_default(), 16);
+    Ok(mask.unwrap_or(u64::MAX) & !(0b11 << 31))
+}
+
 fn with_secure_bits(c: &mut Context, args: &[&str]) -> Verdict<Inside> {
     let output = with_privileges(c, &["--securebits=+no_setuid_fixup"], args)?;
     let lines = crate::context::json_lines(&output)?;

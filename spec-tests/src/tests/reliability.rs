@@ -397,6 +397,29 @@ fn damaged(t: &mut Table) {
         );
     }
     t.add(
+        "damaged-state-listed",
+        "engines: list shows the others, and says which container it knows nothing of",
+        |c| {
+            c.launch(&["pause"])?;
+            let files = state_files(c)?;
+            let kept: Vec<Vec<u8>> = files.iter().map(fs::read).collect::<Result<_, _>>()?;
+            for file in &files {
+                fs::write(file, "{\"x\": [1,")?;
+            }
+            let output = c.call(&["list"])?;
+            for (file, content) in files.iter().zip(kept) {
+                fs::write(file, content)?;
+            }
+            let output = output.success()?;
+            check!(
+                output.stderr.contains(&c.id()) || output.stdout.contains(&c.id()),
+                "{}",
+                output.describe("is silent about it")
+            );
+            c.destroy()
+        },
+    );
+    t.add(
         "pid-reused",
         "a container whose process is long gone is stopped, and kill does not hit a stranger",
         |c| {

@@ -48,8 +48,8 @@ pub struct Inheritance<'a> {
     pub keep: &'a [RawFd],
     /// Joins a container that is running: nobody there may look into this process.
     pub hide: bool,
-    /// What it inherits (proc_pid_stat(5), field 33) as far as that is known before it is born.
-    pub ignored_signals: u32,
+    /// What it inherits, as far as that is known before it is born.
+    pub ignored_signals: u64,
 }
 
 /// A descriptor that a step needs for a moment. The numbers are few and all are closed together before the start, so closing each would be a system

@@ -2,16 +2,18 @@
 
 use super::print;
 use crate::context;
-use libcontainer::Result;
+use crate::log::Log;
 use libcontainer::error::During;
-use libcontainer::lifecycle;
+use libcontainer::lifecycle::Container;
+use libcontainer::spec::state_document::StateOutput;
+use libcontainer::{Kind, Result};
 use liboci_cli::{Format, Global, List};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Runs the command.
 #[inline(never)]
-pub fn run(global: &Global, command: &List) -> Result<i32> {
+pub fn run(global: &Global, command: &List, log: &mut Log) -> Result<i32> {
     let root = context::state_root(global)?;
     if command.quiet {
         let ids = libcontainer::state::ids(&root)?;
@@ -23,11 +25,18 @@ pub fn run(global: &Global, command: &List) -> Result<i32> {
     }
     let mut names = Names::default();
     let mut rows = Vec::new();
-    for container in lifecycle::list(&root)? {
-        // One that goes away at this moment is no error.
-        if let Ok(mut output) = container.output() {
-            output.owner = names.of(container.record.owner);
-            rows.push(output);
+    for id in libcontainer::state::ids(&root)? {
+        let row = Container::open(&root, &id).and_then(|container| {
+            Ok(StateOutput {
+                owner: names.of(container.record.owner),
+                ..container.output()?
+            })
+        });
+        match row {
+            Ok(row) => rows.push(row),
+            // It went away at this moment.
+            Err(e) if e.kind() == Kind::NotFound => {}
+            Err(e) => log.warn(&[format!("container {id}: {e}")]),
         }
     }
     if command.format == Format::Json {

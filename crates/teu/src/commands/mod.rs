@@ -37,7 +37,7 @@ pub fn run(invocation: &Invocation, log: &mut Log) -> Outcome {
         Command::Kill(c) => kill::run(global, c),
         Command::Delete(c) => delete::run(global, c, log),
         Command::Exec(c) => exec::run(global, c, log),
-        Command::List(c) => list::run(global, c),
+        Command::List(c) => list::run(global, c, log),
         Command::Ps(c) => ps::run(global, c),
         Command::Events(c) => events::run(global, c),
         Command::Pause { id } => pause::pause(global, id),
