@@ -1,6 +1,7 @@
 //! NOTIFY_SOCKET and --pidfd-socket.
 
 use super::sockets::{accept, receive};
+use crate::check::Verdict;
 use crate::context::poll_for;
 use crate::host::Need;
 use crate::inside::Inside;
@@ -8,12 +9,39 @@ use crate::table::Table;
 use crate::{check, check_eq};
 use std::fs;
 use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::Path;
+use std::sync::mpsc::Receiver;
 
 /// Adds the group.
 pub fn add(t: &mut Table) {
     t.group("descriptors");
     notify(t);
     pidfd(t);
+}
+
+/// A service manager that hears all that it is told: some runtimes send a descriptor, and wait until it is closed (sd_notify_barrier(3)).
+struct Manager(Receiver<String>);
+
+impl Manager {
+    fn listen(path: &Path) -> std::io::Result<Manager> {
+        let socket = UnixDatagram::bind(path)?;
+        let (tell, heard) = std::sync::mpsc::channel();
+        // It ends with the process, which is that of one test.
+        std::thread::spawn(move || {
+            let mut buffer = [0u8; 4096];
+            while let Ok(count) = socket.recv(&mut buffer) {
+                let _ = tell.send(String::from_utf8_lossy(&buffer[..count]).into_owned());
+            }
+        });
+        Ok(Manager(heard))
+    }
+
+    fn await_ready(&self) -> Verdict {
+        poll_for("READY=1 on the notify socket", || {
+            let mut told = self.0.try_iter();
+            told.any(|text| text.contains("READY=1")).then_some(())
+        })
+    }
 }
 
 fn notify(t: &mut Table) {
@@ -23,8 +51,7 @@ fn notify(t: &mut Table) {
              reaches the caller's socket, MAINPID with it",
         |c| {
             let path = c.dir.join("notify.sock");
-            let socket = UnixDatagram::bind(&path)?;
-            socket.set_nonblocking(true)?;
+            let manager = Manager::listen(&path)?;
             c.args(&["notify", "READY=1\nSTATUS=up", ";", "pause"]);
             c.write_config()?;
             let (id, bundle, pid) = (
@@ -43,15 +70,7 @@ fn notify(t: &mut Table) {
             ];
             let notify = format!("NOTIFY_SOCKET={}", path.display());
             let running = c.launched(&["--env", &notify], &args)?.spawn()?;
-            let mut text = String::new();
-            poll_for("READY=1 on the notify socket", || {
-                let mut buffer = [0u8; 4096];
-                while let Ok(count) = socket.recv(&mut buffer) {
-                    text.push_str(&String::from_utf8_lossy(&buffer[..count]));
-                    text.push('\n');
-                }
-                text.contains("READY=1").then_some(())
-            })?;
+            manager.await_ready()?;
             running.wait()?.success()?;
             c.destroy()
         },
@@ -62,8 +81,7 @@ fn notify(t: &mut Table) {
         "engines: NOTIFY_SOCKET inside is a socket of the container's, not the host's path",
         |c| {
             let path = c.dir.join("notify.sock");
-            let socket = UnixDatagram::bind(&path)?;
-            socket.set_nonblocking(true)?;
+            let _manager = Manager::listen(&path)?;
             c.args(&["inspect", ";", "notify", "READY=1", ";", "pause"]);
             c.write_config()?;
             let (id, bundle, pid) = (
@@ -96,8 +114,7 @@ fn notify(t: &mut Table) {
         "engines: create with NOTIFY_SOCKET, then start, which passes READY=1 on",
         |c| {
             let path = c.dir.join("notify.sock");
-            let socket = UnixDatagram::bind(&path)?;
-            socket.set_nonblocking(true)?;
+            let manager = Manager::listen(&path)?;
             c.args(&["notify", "READY=1", ";", "pause"]);
             c.write_config()?;
             let (id, bundle, pid) = (
@@ -116,13 +133,7 @@ fn notify(t: &mut Table) {
             let notify = format!("NOTIFY_SOCKET={}", path.display());
             c.launched(&["--env", &notify], &args)?.run()?.success()?;
             let running = c.launched(&["--env", &notify], &["start", &id])?.spawn()?;
-            poll_for("READY=1 on the notify socket", || {
-                let mut buffer = [0u8; 4096];
-                let count = socket.recv(&mut buffer).ok()?;
-                String::from_utf8_lossy(&buffer[..count])
-                    .contains("READY=1")
-                    .then_some(())
-            })?;
+            manager.await_ready()?;
             running.wait()?.success()?;
             c.destroy()
         },
