@@ -66,9 +66,10 @@ class Bench:
     def close(self):
         """Leaves nothing."""
         for runtime in self.runtimes:
-            listed = subprocess.run([runtime.path, "--root", runtime.root, "list", "-q"], capture_output=True, text=True)
-            for name in listed.stdout.split():
-                subprocess.run([runtime.path, "--root", runtime.root, "delete", "--force", name], capture_output=True)
+            for root in [runtime.root, runtime.root_in_memory]:
+                listed = subprocess.run([runtime.path, "--root", root, "list", "-q"], capture_output=True, text=True)
+                for name in listed.stdout.split():
+                    subprocess.run([runtime.path, "--root", root, "delete", "--force", name], capture_output=True)
         self.launcher.close()
         shutil.rmtree(self.dir)
         shutil.rmtree(self.memory)
