@@ -1,5 +1,5 @@
-# `make help` lists the targets. Everything that they write stays in target/, out/ and ./teu, except the caches of the
-# test machine and of the other runtimes, which live below $XDG_CACHE_HOME (~/.cache).
+# `make help` lists the targets. What they write stays in target/, out/ and ./teu, but for what is kept: docs/conformance.md and
+# docs/engines.md, fuzz/, and the caches of the test machine and of the other runtimes below $XDG_CACHE_HOME (~/.cache).
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -7,7 +7,7 @@ DESTDIR ?=
 RUNTIME ?= $(CURDIR)/teu
 
 .DEFAULT_GOAL := build
-.PHONY: build install test unit-tests spec-tests compare conformance security fuzz lint miri dependencies reproducible demo runtime-tools vm test-vm endurance test-engines bench clean help
+.PHONY: build install test unit-tests spec-tests compare conformance security fuzz lint miri dependencies reproducible demo runtime-tools vm test-vm endurance test-engines bench budget clean help
 
 build: ## the release binary: ./teu, static, one file
 	@scripts/setup build
@@ -47,7 +47,7 @@ security: ## published holes and hostile bundles, at full length, on $RUNTIME an
 	@[ "$(RUNTIME)" != "$(CURDIR)/teu" ] || $(MAKE) --no-print-directory build
 	@scripts/security "$(RUNTIME)"
 
-fuzz: ## what reads input of others, under libFuzzer, $$FUZZ_SECONDS each
+fuzz: ## what reads input of others, under libFuzzer, $FUZZ_SECONDS each
 	@scripts/fuzz
 
 miri: ## the unsafe crate's pure parts under Rust's interpreter (nightly Rust)
@@ -89,8 +89,7 @@ bench: build ## teu beside other runtimes and the kernel's floor; RUNTIMES='NAME
 budget: build ## count system calls and instructions, which must not grow
 	@scripts/budget
 
-install: ## put teu below $DESTDIR$PREFIX, with man pages, completions and examples; run `make` first
-	@[ -x teu ] || { echo 'make install: run make first' >&2; exit 1; }
+install: ## put teu below $DESTDIR$PREFIX, with manual pages, completions and examples; run `make` first
 	@scripts/install "$(DESTDIR)$(PREFIX)"
 
 clean: ## remove what was built here

@@ -1,7 +1,7 @@
-//! The one door to the kernel: typed wrappers of the system calls that std and nix lack, and the only unsafe code of the project.
+//! The one door to the kernel: typed wrappers of the system calls that std and nix lack, and the only unsafe code of the runtime.
 //!
-//! Every function takes borrowed descriptors and `&CStr`, returns [`Result`] with an [`Errno`], allocates nothing and takes no lock, so each can
-//! be called between clone and exec. Descriptors that a function makes are close-on-exec from birth.
+//! Functions take borrowed descriptors and `&CStr`, and return [`Result`] with an [`Errno`]. None takes a lock, and those that do not return owned
+//! memory allocate nothing, so they can be called between clone and exec. Descriptors that a function makes are close-on-exec from birth.
 
 #![cfg_attr(
     test,

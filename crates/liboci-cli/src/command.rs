@@ -111,7 +111,7 @@ pub static COMMANDS: [Row; 20] = [
         name: "run",
         about: "Create and start a container, and wait for it",
         flags: &[Create::FLAGS, Run::FLAGS],
-        operands: Run::OPERANDS,
+        operands: Create::OPERANDS,
         notes: "The exit status is that of the container's process, or 128 and the number of the\n\
          signal that ended it.",
         read: |typed| Run::read(typed).map(Command::Run),
@@ -206,7 +206,7 @@ pub static COMMANDS: [Row; 20] = [
     },
     Row {
         name: "checkpoint",
-        about: "Save a running container to files",
+        about: "Save a running container to files (not there yet)",
         flags: &[Criu::FLAGS, Checkpoint::FLAGS],
         operands: Checkpoint::OPERANDS,
         read: |typed| Checkpoint::read(typed).map(Command::Checkpoint),
@@ -214,7 +214,7 @@ pub static COMMANDS: [Row; 20] = [
     },
     Row {
         name: "restore",
-        about: "Bring a saved container back",
+        about: "Bring a saved container back (not there yet)",
         flags: &[Criu::FLAGS, Restore::FLAGS],
         operands: Restore::OPERANDS,
         read: |typed| Restore::read(typed).map(Command::Restore),

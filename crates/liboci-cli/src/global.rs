@@ -11,9 +11,9 @@ command_line! {
     #[derive(Default)]
     pub struct Global;
     options {
-        /// Directory with the state of all containers, best on a tmpfs
+        /// Directory with the state of all containers, best on a tmpfs; default /run/teu, or $XDG_RUNTIME_DIR/teu of an ordinary user
         root: Option<PathBuf> = option("DIR").short('r'), Typed::path;
-        /// Append the log to this file instead of stderr
+        /// Append the log to this file; errors are also said on stderr
         log: Option<PathBuf> = option("FILE").short('l'), Typed::path;
         /// Form of the log
         log_format: LogFormat = option("FORMAT").choices(LogFormat::NAMES).default("text"), log_format;

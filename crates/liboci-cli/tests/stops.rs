@@ -59,6 +59,8 @@ fn counts_are_refused_as_runc_does() {
         assert_eq!(error.exit_code, 1, "{args:?}");
         let help = error.help.expect("help");
         let usage = format!("Usage: teu {} ", args[0]);
+        let takes_any = !text.contains("exactly 0");
+        assert_eq!(help.contains("\nArguments:\n"), takes_any, "{help}");
         assert!(
             help.starts_with("Incorrect Usage.\n\n") && help.contains(&usage),
             "{help}"

@@ -46,6 +46,10 @@ impl Log {
                 .custom_flags(flags)
                 .open(path);
             file.during(|| format!("open the log {}", path.display()))
+                .map_err(|e| match e.os_error() {
+                    Some(kernel::Errno::ELOOP) => e.hint("the log must not be a symbolic link"),
+                    _ => e,
+                })
         };
         Ok(Log {
             file: global.log.as_ref().map(open).transpose()?,

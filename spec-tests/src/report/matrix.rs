@@ -91,33 +91,41 @@ pub fn markdown(tests: &[&Test], columns: &[Column]) -> String {
         );
     }
     out.push_str(LEGEND);
-    let mut group = "";
+    let mut groups: Vec<&str> = Vec::new();
     for test in tests {
-        if test.group != group {
-            group = test.group;
-            let _ = writeln!(
-                out,
-                "\n## {group}\n\n| test | requirement |{}",
-                heads(columns)
-            );
-            let _ = writeln!(out, "|---|---|{}", "---|".repeat(columns.len()));
+        if !groups.contains(&test.group) {
+            groups.push(test.group);
         }
-        let name = test
-            .name
-            .split_once('/')
-            .map_or(test.name.as_str(), |(_, name)| name);
-        let requirement = format!("{}{}", test.requirement, remarks(test));
-        let _ = write!(
+    }
+    for group in groups {
+        let _ = writeln!(
             out,
-            "| {name} | {} |",
-            requirement.replace('|', "\\|").replace('\n', " ")
+            "\n## {group}\n\n| test | requirement |{}",
+            heads(columns)
         );
-        for column in columns {
-            let _ = write!(out, " {} |", column.mark(test).map_or("", Mark::sign));
+        let _ = writeln!(out, "|---|---|{}", "---|".repeat(columns.len()));
+        for test in tests.iter().filter(|test| test.group == group) {
+            row(&mut out, test, columns);
         }
-        out.push('\n');
     }
     out
+}
+
+fn row(out: &mut String, test: &Test, columns: &[Column]) {
+    let name = test
+        .name
+        .split_once('/')
+        .map_or(test.name.as_str(), |(_, name)| name);
+    let requirement = format!("{}{}", test.requirement, remarks(test));
+    let _ = write!(
+        out,
+        "| {name} | {} |",
+        requirement.replace('|', "\\|").replace('\n', " ")
+    );
+    for column in columns {
+        let _ = write!(out, " {} |", column.mark(test).map_or("", Mark::sign));
+    }
+    out.push('\n');
 }
 
 fn heads(columns: &[Column]) -> String {

@@ -1,5 +1,6 @@
 //! kill and delete: runtime.md#kill, #delete.
 
+use super::state::{create_beside, status_of};
 use crate::host::Need;
 use crate::patience;
 use crate::table::Table;
@@ -12,6 +13,7 @@ pub fn add(t: &mut Table) {
     t.group("lifecycle");
     kill(t);
     delete(t);
+    by_regex(t);
 }
 
 fn kill(t: &mut Table) {
@@ -285,4 +287,56 @@ fn delete(t: &mut Table) {
             Ok(())
         },
     );
+}
+
+fn by_regex(t: &mut Table) {
+    t.add(
+        "kill-delete-regex",
+        "engines: kill and delete --regex mean every container whose id has a match [crun has it, runc does not]",
+        |c| {
+            c.args(&["pause"]);
+            let [first, other, second] =
+                ["a1", "b1", "a2"].map(|name| create_beside(c, name));
+            let (first, other, second) = (first?, other?, second?);
+            let expression = format!("^{}-a[0-9]$", c.tag);
+            c.call(&["kill", "--regex", &expression, "KILL"])?.success()?;
+            for id in [&first, &second] {
+                crate::context::poll_for("the end of what was killed", || {
+                    status_of(c, id).ok().filter(|status| status == "stopped")
+                })?;
+            }
+            check_eq!(status_of(c, &other)?, "created", "whose id does not match");
+            c.call(&["delete", "--regex", &expression])?.success()?;
+            for id in [&first, &second] {
+                c.call(&["state", id])?.failure()?;
+            }
+            // Nobody is no error.
+            let rest = format!("{}-b", c.tag);
+            c.call(&["delete", "--force", "--regex", &rest])?.success()?;
+            c.call(&["state", &other])?.failure()?;
+            c.call(&["delete", "--regex", &rest])?.success().map(|_| ())
+        },
+    );
+    t.add(
+        "regex-failures-told",
+        "engines: of containers that cannot be deleted each is told, and the others are deleted all the same",
+        |c| {
+            c.args(&["pause"]);
+            let [first, second] = ["a1", "a2"].map(|name| create_beside(c, name));
+            let (first, second) = (first?, second?);
+            for id in [&first, &second] {
+                c.call(&["start", id])?.success()?;
+            }
+            let created = create_beside(c, "a3")?;
+            let expression = format!("^{}-a", c.tag);
+            c.call(&["delete", "--regex", &expression])?
+                .failure()?
+                .says(&[&first])?
+                .says(&[&second])?;
+            c.call(&["state", &created])?.failure()?;
+            c.call(&["delete", "--regex", "("])?.failure()?;
+            c.call(&["delete", "--force", "--regex", &expression])?.success().map(|_| ())
+        },
+    )
+    .justified("crun says nothing and ends with 0, runc has no such option");
 }

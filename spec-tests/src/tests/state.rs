@@ -210,16 +210,7 @@ pub fn add(t: &mut Table) {
         "runtime.md#state MUST: containers of one root are told apart by their id",
         |c| {
             c.launch(&["pause"])?;
-            let second = format!("{}-second", c.tag);
-            let bundle = c.bundle().to_string_lossy().into_owned();
-            if c.config["linux"]["cgroupsPath"].is_string() && !c.systemd {
-                c.config["linux"]["cgroupsPath"] = json!(format!("/{second}"));
-            } else if c.systemd {
-                c.config["linux"]["cgroupsPath"] = json!(format!("system.slice:spectest:{second}"));
-            }
-            c.write_config()?;
-            c.call(&["create", "--bundle", &bundle, &second])?
-                .success()?;
+            let second = create_beside(c, "second")?;
             check_eq!(status_of(c, &second)?, "created", "the second");
             check_eq!(c.status()?, "running", "the first");
             c.call(&["delete", "--force", &second])?.success()?;
@@ -233,7 +224,21 @@ pub fn add(t: &mut Table) {
     );
 }
 
-fn status_of(c: &mut Context, id: &str) -> crate::check::Verdict<String> {
+/// Creates another container of the same bundle, with a cgroup of its own; returns its id.
+pub(super) fn create_beside(c: &mut Context, name: &str) -> crate::check::Verdict<String> {
+    let id = format!("{}-{name}", c.tag);
+    let bundle = c.bundle().to_string_lossy().into_owned();
+    if c.config["linux"]["cgroupsPath"].is_string() && !c.systemd {
+        c.config["linux"]["cgroupsPath"] = json!(format!("/{id}"));
+    } else if c.systemd {
+        c.config["linux"]["cgroupsPath"] = json!(format!("system.slice:spectest:{id}"));
+    }
+    c.write_config()?;
+    c.call(&["create", "--bundle", &bundle, &id])?.success()?;
+    Ok(id)
+}
+
+pub(super) fn status_of(c: &mut Context, id: &str) -> crate::check::Verdict<String> {
     let output = c.call(&["state", id])?.success()?;
     let state: serde_json::Value = serde_json::from_str(&output.stdout)?;
     Ok(state["status"].as_str().unwrap_or_default().to_string())

@@ -329,14 +329,15 @@ fn refusals_name_their_field() {
 
 #[test]
 fn warnings() {
-    let json = r#"{"memory":{"kernel":5,"swappiness":1},"blockIO":{"leafWeight":10}}"#;
+    let json =
+        r#"{"memory":{"kernel":5,"kernelTCP":5,"swappiness":1},"blockIO":{"leafWeight":10}}"#;
     let on_v1 = planned(&v1(), json).unwrap();
     assert!(
         on_v1.warnings().len() == 1 && on_v1.warnings()[0].contains("memory/kernel"),
         "{:?}",
         on_v1.warnings()
     );
-    assert_eq!(planned(&v2(), json).unwrap().warnings().len(), 3);
+    assert_eq!(planned(&v2(), json).unwrap().warnings().len(), 4);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The systemd driver: the cgroup is a transient unit.
 //!
-//! The D-Bus client is our own ([`wire`], [`bus`]): six methods and one signal of one peer. docs/cgroups.md says what it was weighed against.
+//! The D-Bus client is our own ([`wire`], [`bus`]): nine methods and one signal of systemd and of the bus itself. docs/cgroups.md says what it was weighed against.
 
 mod bus;
 mod gvariant;

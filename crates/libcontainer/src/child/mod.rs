@@ -42,7 +42,7 @@ pub struct Inheritance<'a> {
     pub starter: Option<BorrowedFd<'a>>,
     /// All hooks.
     pub hooks: &'a Hooks,
-    /// The state for hooks, in two halves, for `creating` and for `created`.
+    /// The state for hooks, in two halves around the pid: for those during create, and for startContainer.
     pub hook_states: &'a [(Vec<u8>, Vec<u8>); 2],
     /// The descriptors that the steps need, sorted. All others, which lead to places of the host, are closed first.
     pub keep: &'a [RawFd],
@@ -93,7 +93,6 @@ impl Drop for Brief {
 /// The state of the walk.
 struct Child<'a> {
     given: Inheritance<'a>,
-    /// Where failures go: the pair, later the one who asked for the start.
     /// Where `start` wants to hear how it goes.
     answer_to: Option<OwnedFd>,
     /// The one descriptor of the runtime that is left before execve.

@@ -42,11 +42,11 @@ pub fn run(global: &Global, command: &List, log: &mut Log) -> Result<i32> {
     if command.format == Format::Json {
         // What Go writes for an empty list; engines and tests compare it.
         let json = if rows.is_empty() {
-            "null".into()
+            "null".to_owned()
         } else {
             serde_json::to_string(&rows).during_json()?
         };
-        return print(json.as_bytes());
+        return print((json + "\n").as_bytes());
     }
     let header = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(String::from);
     let lines = rows.into_iter().map(|r| {

@@ -12,6 +12,7 @@ mod pause;
 mod ps;
 mod run;
 mod seccomp;
+mod select;
 mod spec;
 mod start;
 mod state;
@@ -48,9 +49,9 @@ pub fn run(invocation: &Invocation, log: &mut Log) -> Outcome {
         Command::Explain(c) => explain::run(global, c),
         Command::SeccompExplain(c) => seccomp::explain(c),
         Command::SeccompCompile(c) => seccomp::compile(c),
-        Command::Checkpoint(_) | Command::Restore(_) => Err(usage(
-            "checkpoint and restore are not supported by this build",
-        )),
+        Command::Checkpoint(_) | Command::Restore(_) => {
+            Err(usage("checkpoint and restore are not there yet"))
+        }
     };
     code.map_or_else(Outcome::Failed, Outcome::Code)
 }
@@ -80,7 +81,7 @@ fn check_preserved(first: i32) -> Result<()> {
     match (3..first).find(|fd| !kernel::io::is_open(*fd)) {
         None => Ok(()),
         Some(fd) => Err(usage(format!(
-            "please check that --preserve-fds {}: descriptor {fd} is not open",
+            "--preserve-fds {}: descriptor {fd} is not open",
             first - 3
         ))),
     }

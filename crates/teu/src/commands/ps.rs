@@ -25,7 +25,7 @@ pub fn run(global: &Global, command: &Ps) -> Result<i32> {
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(",");
-        return print(format!("[{list}]").as_bytes());
+        return print(format!("[{list}]\n").as_bytes());
     }
     let default = [OsString::from("-ef")];
     let words = if command.args.is_empty() {
