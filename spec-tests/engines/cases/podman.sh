@@ -327,8 +327,15 @@ t_no-cgroups() {
     p stop -t 0 c >/dev/null || fail stop
 }
 t_oom() {
-    code 137 p run --network none --name c -m 16m bb sh -c 'tail /dev/zero; exit 137'
-    same "$(inspect c '{{.State.OOMKilled}}')" true
+    # The kernel tells of memory.events at most every 10 ms, and conmon does not look again when the program has ended: it may miss the event
+    # of a program that reached its limit a moment before.
+    local try
+    for try in 1 2 3; do
+        code 137 p run --network none --name c -m 16m bb sh -c 'tail /dev/zero; exit 137'
+        [ "$(inspect c '{{.State.OOMKilled}}')" != true ] || return 0
+        [ "$try" = 3 ] || p rm -f c >/dev/null
+    done
+    fail 'OOMKilled is false, three times'
 }
 t_fifty() {
     seq 50 | xargs -P 4 -I% podman --runtime "$NAME" run -d --network none --name n% bb sleep 3000 >/dev/null || fail 'not all started'

@@ -20,24 +20,35 @@ pub fn each(
     mut act: impl FnMut(&Path, &str) -> Result<()>,
 ) -> Result<i32> {
     let root = context::state_root(global)?;
-    if !regex {
-        return act(&root, id).map(|()| 0);
+    match regex {
+        false => act(&root, id)?,
+        true => matching(&root, id, &mut act)?,
     }
-    let expression =
-        Regex::new(id).map_err(|e| usage(format!("{id:?} is no regular expression: {e}")))?;
+    Ok(0)
+}
+
+/// Not inlined: what matches expressions has a frame that a plain id does not need.
+#[inline(never)]
+fn matching(
+    root: &Path,
+    expression: &str,
+    act: &mut dyn FnMut(&Path, &str) -> Result<()>,
+) -> Result<()> {
+    let regex = Regex::new(expression)
+        .map_err(|e| usage(format!("{expression:?} is no regular expression: {e}")))?;
     let mut failures = Vec::new();
-    for id in libcontainer::state::ids(&root)? {
-        if !expression.is_match(&id) {
+    for id in libcontainer::state::ids(root)? {
+        if !regex.is_match(&id) {
             continue;
         }
-        match act(&root, &id) {
+        match act(root, &id) {
             // It went away at this moment.
             Err(e) if e.kind() == Kind::NotFound => {}
             Err(e) => failures.push((id, e)),
             Ok(()) => {}
         }
     }
-    as_one(failures).map_or(Ok(0), Err)
+    as_one(failures).map_or(Ok(()), Err)
 }
 
 /// The error of one container, or of several with their ids.
