@@ -338,5 +338,5 @@ fn by_regex(t: &mut Table) {
             c.call(&["delete", "--force", "--regex", &expression])?.success().map(|_| ())
         },
     )
-    .justified("crun says nothing and ends with 0, runc has no such option");
+    .justified("crun tells each and ends with 0, runc has no such option");
 }
