@@ -327,8 +327,7 @@ t_no-cgroups() {
     p stop -t 0 c >/dev/null || fail stop
 }
 t_oom() {
-    # The kernel tells of memory.events at most every 10 ms, and conmon does not look again when the program has ended: it may miss the event
-    # of a program that reached its limit a moment before.
+    # conmon may miss the event where the program is in the cgroup that has the limit itself (docs/engines.md).
     local try
     for try in 1 2 3; do
         code 137 p run --network none --name c -m 16m bb sh -c 'tail /dev/zero; exit 137'
