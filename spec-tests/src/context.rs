@@ -33,7 +33,24 @@ pub struct Context {
     pub container_stdout: PathBuf,
 }
 
+/// A cgroupsPath as the driver wants it.
+fn cgroups_path(systemd: bool, rootless: bool, name: &str) -> String {
+    match (systemd, rootless) {
+        (true, true) => format!("user.slice:spectest:{name}"),
+        (true, false) => format!("system.slice:spectest:{name}"),
+        (false, _) => format!("/{name}"),
+    }
+}
+
 impl Context {
+    /// Names a cgroup of its own for a second container, if the configuration names one at all.
+    pub fn set_cgroup(&mut self, name: &str) {
+        let path = &mut self.config["linux"]["cgroupsPath"];
+        if path.is_string() {
+            *path = cgroups_path(self.systemd, !host::is_root(), name).into();
+        }
+    }
+
     /// Makes the bundle and the state directory below `dir`.
     pub fn new(
         runtime: Runtime,
@@ -46,18 +63,7 @@ impl Context {
         fs::set_permissions(dir.join("state"), fs::Permissions::from_mode(0o700))?;
         fs::create_dir_all(dir.join("io"))?;
         let rootless = !host::is_root();
-        let cgroups_path = match (rootless, systemd) {
-            (_, true) => Some(format!(
-                "{}:spectest:{tag}",
-                if rootless {
-                    "user.slice"
-                } else {
-                    "system.slice"
-                }
-            )),
-            (false, false) => Some(format!("/{tag}")),
-            (true, false) => None,
-        };
+        let cgroups_path = (systemd || !rootless).then(|| cgroups_path(systemd, rootless, tag));
         let context = Context {
             config: config::default(&runtime.oci_version, cgroups_path.as_deref(), rootless),
             runtime,
@@ -265,7 +271,12 @@ impl Context {
     /// `state`, parsed.
     pub fn state(&mut self) -> Verdict<Value> {
         let id = self.id();
-        let output = self.call(&["state", &id])?.success()?;
+        self.state_of(&id)
+    }
+
+    /// The same of another container.
+    pub fn state_of(&mut self, id: &str) -> Verdict<Value> {
+        let output = self.call(&["state", id])?.success()?;
         serde_json::from_str(&output.stdout).map_err(|error| {
             Failure::Fail(format!(
                 "{}: {error}",

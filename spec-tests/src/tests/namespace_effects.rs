@@ -131,13 +131,7 @@ fn effects(t: &mut Table) {
                 set_namespace(&mut c.config, kind, Some(&format!("/proc/{pid}/ns/{file}")));
             }
             remove(c, "hostname");
-            if c.config["linux"]["cgroupsPath"].is_string() {
-                c.config["linux"]["cgroupsPath"] = json!(if c.systemd {
-                    format!("system.slice:spectest:{second}")
-                } else {
-                    format!("/{second}")
-                });
-            }
+            c.set_cgroup(&second);
             c.args(&["inspect"]);
             c.write_config()?;
             let bundle = c.bundle().to_string_lossy().into_owned();

@@ -298,7 +298,7 @@ fn crossing(t: &mut Table) {
             let bundle = c.bundle().to_string_lossy().into_owned();
             let ids: Vec<String> = (0..30).map(|i| format!("{}-{i}", c.tag)).collect();
             for id in &ids {
-                set_cgroup(c, id);
+                c.set_cgroup(id);
                 c.args(&["pause"]);
                 c.write_config()?;
                 c.call(&["run", "--detach", "--bundle", &bundle, id])?
@@ -336,16 +336,6 @@ fn crossing(t: &mut Table) {
         },
     )
     .needs(&[Need::Root, Need::Controller("pids")]);
-}
-
-fn set_cgroup(c: &mut Context, id: &str) {
-    if c.config["linux"]["cgroupsPath"].is_string() {
-        c.config["linux"]["cgroupsPath"] = json!(if c.systemd {
-            format!("system.slice:spectest:{id}")
-        } else {
-            format!("/{id}")
-        });
-    }
 }
 
 /// Every regular file of the container's state entry.

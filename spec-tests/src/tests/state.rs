@@ -228,19 +228,14 @@ pub fn add(t: &mut Table) {
 pub(super) fn create_beside(c: &mut Context, name: &str) -> crate::check::Verdict<String> {
     let id = format!("{}-{name}", c.tag);
     let bundle = c.bundle().to_string_lossy().into_owned();
-    if c.config["linux"]["cgroupsPath"].is_string() && !c.systemd {
-        c.config["linux"]["cgroupsPath"] = json!(format!("/{id}"));
-    } else if c.systemd {
-        c.config["linux"]["cgroupsPath"] = json!(format!("system.slice:spectest:{id}"));
-    }
+    c.set_cgroup(&id);
     c.write_config()?;
     c.call(&["create", "--bundle", &bundle, &id])?.success()?;
     Ok(id)
 }
 
 pub(super) fn status_of(c: &mut Context, id: &str) -> crate::check::Verdict<String> {
-    let output = c.call(&["state", id])?.success()?;
-    let state: serde_json::Value = serde_json::from_str(&output.stdout)?;
+    let state = c.state_of(id)?;
     Ok(state["status"].as_str().unwrap_or_default().to_string())
 }
 
