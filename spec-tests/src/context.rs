@@ -2,8 +2,11 @@
 
 use crate::check::{Failure, Verdict, fail};
 use crate::inside::Inside;
+use crate::leaks::Before;
 use crate::runtime::{Invocation, Output, Runtime};
+use crate::view::View;
 use crate::{config, host, patience, reaper};
+use rustix::mount::{MountPropagationFlags, mount_change};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -28,6 +31,7 @@ pub struct Context {
     pub full: bool,
     /// What a test that passes has to tell.
     pub note: String,
+    before: Before,
     outputs: usize,
     /// Standard output of the container that was created last.
     pub container_stdout: PathBuf,
@@ -73,11 +77,36 @@ impl Context {
             payload: payload.to_path_buf(),
             full: false,
             note: String::new(),
+            before: Before::now(dir),
             outputs: 0,
             container_stdout: PathBuf::new(),
         };
         context.make_rootfs(&context.rootfs())?;
         Ok(context)
+    }
+
+    /// Shows the runtime other cgroup hierarchies.
+    pub fn enter_view(&mut self, view: View) -> Verdict {
+        crate::view::enter(view)?;
+        self.before = Before::now(&self.dir);
+        Ok(())
+    }
+
+    /// Makes all mounts shared, as a service manager does.
+    pub fn share_mounts(&mut self) -> Verdict {
+        mount_change(
+            "/",
+            MountPropagationFlags::SHARED | MountPropagationFlags::REC,
+        )?;
+        self.before = Before::now(&self.dir);
+        Ok(())
+    }
+
+    /// What the test left, one sentence each; it is ended and removed.
+    pub fn leaks(&self) -> Vec<String> {
+        let found = self.before.leaks(self);
+        self.before.clean(self);
+        found
     }
 
     /// A small root filesystem: the payload, the usual folders, two users.

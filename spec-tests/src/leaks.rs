@@ -1,17 +1,18 @@
-//! What must not be left behind: processes, mounts, cgroups, entries of the state directory, keyrings.
+//! What must not be left behind: processes, mounts, cgroups, entries of the state directory, keyrings, changes to what the caller lent.
 
 use crate::context::Context;
 use crate::patience;
 use crate::reaper::children;
+use crate::runtime::changed_descriptors;
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The mount table before the test.
+/// The mount table that the test must leave as it is.
 pub struct Before {
-    mounts: Vec<String>,
+    mounts: Vec<Mount>,
     dir: String,
 }
 
@@ -19,7 +20,7 @@ impl Before {
     /// Remembers what is there now.
     pub fn now(dir: &Path) -> Before {
         Before {
-            mounts: mount_points(),
+            mounts: mounts(),
             dir: dir.to_string_lossy().into_owned(),
         }
     }
@@ -33,7 +34,12 @@ impl Before {
             found.extend(
                 self.new_mounts()
                     .into_iter()
-                    .map(|point| format!("mount at {point}")),
+                    .map(|mount| format!("mount at {} ({})", mount.point, mount.rest)),
+            );
+            found.extend(
+                self.lost_mounts()
+                    .into_iter()
+                    .map(|mount| format!("no mount at {} ({}) any more", mount.point, mount.rest)),
             );
             found.extend(
                 cgroups(&context.tag)
@@ -41,6 +47,7 @@ impl Before {
                     .map(|dir| format!("cgroup {}", dir.display())),
             );
             found.extend(state_entries(&context.state_dir(), &context.tag));
+            found.extend(changed_descriptors());
             // The kernel's OOM reaper holds on to its victim, and so to the keyring, for two seconds.
             let patience = if found.is_empty() {
                 patience::seconds(6)
@@ -55,13 +62,18 @@ impl Before {
         }
     }
 
-    fn new_mounts(&self) -> Vec<String> {
-        // Without a mount namespace of its own the test sees what others on the machine mount meanwhile.
-        let ours = |point: &str| crate::host::is_root() || point.starts_with(self.dir.as_str());
-        mount_points()
-            .into_iter()
-            .filter(|point| !self.mounts.contains(point) && ours(point))
-            .collect()
+    fn new_mounts(&self) -> Vec<Mount> {
+        self.ours(without(mounts(), &self.mounts))
+    }
+
+    fn lost_mounts(&self) -> Vec<Mount> {
+        self.ours(without(self.mounts.clone(), &mounts()))
+    }
+
+    /// Without a mount namespace of its own the test sees what others on the machine mount meanwhile.
+    fn ours(&self, mut mounts: Vec<Mount>) -> Vec<Mount> {
+        mounts.retain(|mount| crate::host::is_root() || mount.point.starts_with(&self.dir));
+        mounts
     }
 
     /// Ends and removes what is left, so that the next test starts clean.
@@ -75,8 +87,8 @@ impl Before {
         while !processes().is_empty() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
         }
-        for point in self.new_mounts().iter().rev() {
-            let _ = unmount(point.as_str(), UnmountFlags::DETACH);
+        for mount in self.new_mounts().iter().rev() {
+            let _ = unmount(mount.point.as_str(), UnmountFlags::DETACH);
         }
         remove_cgroups(&context.tag);
     }
@@ -108,13 +120,34 @@ pub fn remove_cgroups(tag: &str) {
     }
 }
 
-fn mount_points() -> Vec<String> {
+/// A line of mountinfo: where it is, and its root, flags, propagation, type, source and options. Its number is of no account.
+#[derive(Clone, PartialEq, Eq)]
+struct Mount {
+    point: String,
+    rest: String,
+}
+
+fn mounts() -> Vec<Mount> {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    table
-        .lines()
-        .filter_map(|line| line.split(' ').nth(4))
-        .map(str::to_string)
-        .collect()
+    let mount = |line: &str| {
+        let mut fields = line.splitn(6, ' ').skip(3);
+        let (root, point, rest) = (fields.next()?, fields.next()?, fields.next()?);
+        Some(Mount {
+            point: point.to_string(),
+            rest: format!("{root} {rest}"),
+        })
+    };
+    table.lines().filter_map(mount).collect()
+}
+
+/// What is in `all` more often than in `taken`.
+fn without(mut all: Vec<Mount>, taken: &[Mount]) -> Vec<Mount> {
+    for mount in taken {
+        if let Some(at) = all.iter().position(|one| one == mount) {
+            all.remove(at);
+        }
+    }
+    all
 }
 
 /// Children that are still alive, after reaping those that ended. Whatever a runtime orphans becomes a child of the

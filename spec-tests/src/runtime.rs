@@ -4,11 +4,13 @@
 use crate::check::{Verdict, fail};
 use crate::view::View;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// How many seconds one command of a runtime may take on a usual machine before it counts as hung.
@@ -206,6 +208,7 @@ pub struct Invocation {
     pub command: Command,
     stdout: PathBuf,
     stderr: PathBuf,
+    lent: Vec<Lent>,
     deadline: Duration,
     /// Whether the command leads a process group of its own, which a deadline can then kill.
     pub own_group: bool,
@@ -216,14 +219,22 @@ impl Invocation {
     /// that is left running must not keep the suite waiting for an end of file.
     pub fn new(program: &Path, stdout: PathBuf, stderr: PathBuf) -> Verdict<Invocation> {
         let mut command = Command::new(program);
-        command
-            .stdin(Stdio::null())
-            .stdout(File::create(&stdout)?)
-            .stderr(File::create(&stderr)?);
+        let (input, out, err) = (
+            File::open("/dev/null")?,
+            File::create(&stdout)?,
+            File::create(&stderr)?,
+        );
+        let lent = vec![
+            Lent::new("input", &input)?,
+            Lent::new("output", &out)?,
+            Lent::new("error", &err)?,
+        ];
+        command.stdin(input).stdout(out).stderr(err);
         Ok(Invocation {
             command,
             stdout,
             stderr,
+            lent,
             deadline: crate::patience::seconds(COMMAND_SECONDS),
             own_group: true,
         })
@@ -268,6 +279,7 @@ impl Invocation {
             text: format!("{:?}", self.command).replace('"', ""),
             stdout: self.stdout,
             stderr: self.stderr,
+            lent: self.lent,
             deadline: self.deadline,
         })
     }
@@ -275,6 +287,45 @@ impl Invocation {
     /// Runs the command to its end.
     pub fn run(self) -> Verdict<Output> {
         self.spawn()?.wait()
+    }
+}
+
+/// What runtimes made of descriptors that were lent to them, one sentence each.
+static CHANGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Every descriptor that a command had from the suite and left otherwise than it was.
+pub fn changed_descriptors() -> Vec<String> {
+    CHANGED
+        .lock()
+        .map_or_else(|_| Vec::new(), |list| list.clone())
+}
+
+/// A second descriptor of an open file that a command is given: status flags, such as O_NONBLOCK, belong to both, and
+/// so outlive the command (fcntl(2), F_SETFL).
+struct Lent {
+    name: &'static str,
+    file: File,
+    flags: OFlags,
+}
+
+impl Lent {
+    fn new(name: &'static str, file: &File) -> Verdict<Lent> {
+        let file = file.try_clone()?;
+        let flags = fcntl_getfl(&file)?;
+        Ok(Lent { name, file, flags })
+    }
+
+    fn look(&self, command: &str) {
+        let now = fcntl_getfl(&self.file).unwrap_or(OFlags::empty());
+        if now == self.flags {
+            return;
+        }
+        if let Ok(mut list) = CHANGED.lock() {
+            list.push(format!(
+                "standard {} of `{command}` with other flags ({now:?})",
+                self.name
+            ));
+        }
     }
 }
 
@@ -286,6 +337,7 @@ pub struct Running {
     /// Where its standard output goes.
     pub stdout: PathBuf,
     stderr: PathBuf,
+    lent: Vec<Lent>,
     deadline: Duration,
 }
 
@@ -318,6 +370,7 @@ impl Running {
             ));
         }
         let status = self.child.wait()?;
+        self.lent.iter().for_each(|lent| lent.look(&self.text));
         Ok(Output {
             code: status.code(),
             signal: status.signal(),

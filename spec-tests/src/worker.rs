@@ -2,7 +2,6 @@
 
 use crate::check::{Failure, Verdict};
 use crate::context::Context;
-use crate::leaks::Before;
 use crate::runtime::Runtime;
 use crate::sentinel::Sentinel;
 use crate::table::Test;
@@ -58,15 +57,13 @@ fn judge(test: &Test, errand: Errand<'_>) -> Verdict<String> {
         errand.payload,
     )?;
     context.full = errand.full;
-    let before = Before::now(&context.dir);
     let sentinel = match test.is_in("security") {
         true => Some(Sentinel::new(&context)?),
         false => None,
     };
     let verdict = excuse((test.body)(&mut context), &context.runtime);
     remove_containers(&mut context);
-    let leaks = before.leaks(&context);
-    before.clean(&context);
+    let leaks = context.leaks();
     // Whatever came of the container, and of its removal.
     let verdict = verdict.and(sentinel.map_or(Ok(()), |tree| tree.unchanged()));
     match (verdict, leaks.is_empty()) {

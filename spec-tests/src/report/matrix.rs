@@ -61,8 +61,8 @@ v1: as root, cgroup version 1 controllers. v2: as root in the [test machine](../
 systemd: the same, cgroups made by systemd. rootless: an ordinary user in the test machine, with systemd and a delegated cgroup.
 
 ✓ passed, **✗** failed, – skipped, because the machine lacks what the test needs or the requirement is not about such a caller; empty: not run there.
-A requirement names the document and section of the OCI runtime specification it is taken from; `engines:` marks what
-container engines rely on beyond it. *Since* names the version that brought a feature, for runtimes that are older.
+A requirement names what it is taken from: the document and section of the OCI runtime specification, a manual page, a CVE; `engines:` marks what
+container engines rely on beyond them. One that names nothing is ours, of security or reliability. *Since* names the version that brought a feature, for runtimes that are older.
 In brackets stands why a test is right although runtimes at hand fail it.
 ";
 

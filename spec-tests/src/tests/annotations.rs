@@ -151,7 +151,7 @@ fn cgroups(t: &mut Table) {
         "engines: run.oci.delegate-cgroup puts the container one cgroup below \
              its own, which stays the namespace's root",
         |c| {
-            crate::view::enter(View::V2)?;
+            c.enter_view(View::V2)?;
             set_namespace(&mut c.config, "cgroup", None);
             c.config["annotations"] = json!({"run.oci.delegate-cgroup": "payload"});
             let pid = c.launch(&["pause"])?;
@@ -178,7 +178,7 @@ fn cgroups(t: &mut Table) {
         "delegate-cgroup-v1",
         "engines: a cgroup of version 1 is not delegated",
         |c| {
-            crate::view::enter(View::V1)?;
+            c.enter_view(View::V1)?;
             c.config["annotations"] = json!({"run.oci.delegate-cgroup": "payload"});
             c.create_fails().map(|_| ())
         },

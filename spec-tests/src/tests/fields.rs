@@ -56,7 +56,7 @@ fn fallbacks(t: &mut Table) {
             format!("cgroup2-in-userns-{name}-cgroup-namespace"),
             "config-linux.md#namespaces: a cgroup mount in a user namespace shows the container's own part",
             move |c| {
-                crate::view::enter(View::V2)?;
+                c.enter_view(View::V2)?;
                 use_user_namespace(&mut c.config, BASE);
                 remove_namespace(&mut c.config, "cgroup");
                 if own {

@@ -138,11 +138,7 @@ fn propagation(t: &mut Table) {
         };
         t.add(format!("rootfs-{value}"), requirement, move |c| {
             // The host's mounts must be shared, or there is nothing to be a slave of.
-            rustix::mount::mount_change(
-                "/",
-                rustix::mount::MountPropagationFlags::SHARED
-                    | rustix::mount::MountPropagationFlags::REC,
-            )?;
+            c.share_mounts()?;
             c.config["linux"]["rootfsPropagation"] = json!(value);
             let mount = c.inspect()?.mount("/").unwrap_or_default();
             let is = [mount.is_shared(), mount.is_slave(), mount.is_unbindable()];
@@ -164,11 +160,7 @@ fn propagation(t: &mut Table) {
         "rootfs-default-does-not-leak",
         "config-linux.md#rootfs-mount-propagation: without it no mount reaches the host",
         |c| {
-            rustix::mount::mount_change(
-                "/",
-                rustix::mount::MountPropagationFlags::SHARED
-                    | rustix::mount::MountPropagationFlags::REC,
-            )?;
+            c.share_mounts()?;
             crate::config::grant(&mut c.config, &["CAP_SYS_ADMIN"]);
             let seen = c.attempt(&["mount", "tmpfs", "/data", "tmpfs"])?;
             check_eq!(seen["errno"], 0, "errno of mount");

@@ -367,7 +367,7 @@ fn cgroups(t: &mut Table) {
         "cve-2023-25809-delegated",
         "CVE-2023-25809: without a cgroup namespace, root of a user namespace cannot write to cgroups that its user on the host has elsewhere",
         |c| {
-            crate::view::enter(crate::view::View::V2)?;
+            c.enter_view(crate::view::View::V2)?;
             let beside = std::path::PathBuf::from(format!("/sys/fs/cgroup/{}-beside", c.tag));
             fs::create_dir(&beside)?;
             for path in [beside.clone(), beside.join("cgroup.procs")] {
