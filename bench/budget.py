@@ -1,7 +1,7 @@
 """What commands cost, counted without a clock, beside what bench/budget.txt allows.
 
 budget.py TEU BUSYBOX [--write]: system calls (strace) of each command, and instructions (valgrind) of those that only compute. A count
-that has grown by more than 2 % and two calls fails. What other kernels or other compilers make differ is only compared on a machine like the one that the
+that has grown by more than 2 % fails. What other kernels or other compilers make differ is only compared on a machine like the one that the
 figures are of, as budget.txt names it, and else skipped. The last line is "N passed, N failed, N skipped".
 """
 
@@ -17,7 +17,7 @@ import time
 import bundles
 
 ALLOWED = pathlib.Path(__file__).with_name("budget.txt")
-TOLERANCE, SLACK = 1.02, 2
+TOLERANCE = 1.02
 ID = f"budget-{os.getpid()}"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
@@ -65,10 +65,10 @@ class Counting:
             time.sleep(0.2)
 
     def calls(self, status, *arguments, follow=True):
-        """System calls of a command and of all that it starts; the fewest of three. A container that stays would keep strace waiting."""
+        """System calls of a command and of all that it starts; the fewest of five. A container that stays would keep strace waiting."""
         trace = f"{self.work}/trace"
         totals = []
-        for _ in range(3):
+        for _ in range(5):
             self.prepare(status)
             quiet("strace", *(["-f"] if follow else []), "-qq", "-c", "-U", "calls,name", "-o", trace, self.teu, "--root", self.state, *arguments)
             self.call("delete", "--force", ID)
@@ -119,7 +119,7 @@ def main():
         if counted_on.get(kind) != here[kind]:
             print(f"skip   {name:22} {number:8}, allowed {allowed.get(name, 0)} with {counted_on.get(kind)}; here {here[kind]}")
             continue
-        fits = number <= allowed.get(name, 0) * TOLERANCE + SLACK
+        fits = number <= allowed.get(name, 0) * TOLERANCE
         passed, failed = passed + fits, failed + (not fits)
         print(f"{'ok    ' if fits else 'not ok'} {name:22} {number:8}, allowed {allowed.get(name, 0)}")
     for name in allowed.keys() - counted.keys():

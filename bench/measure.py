@@ -188,13 +188,12 @@ def rounds(bench, steps, count, gap):
 # ---- single figures ----------------------------------------------------------------------------------------------
 
 def in_a_row(bench):
-    """100 containers one after the other, without a pause: seconds."""
+    """100 containers one after the other, without a pause: seconds. Nothing for a runtime with which one of them fails."""
     for runtime in bench.runtimes:
         start = time.monotonic()
-        for _ in range(100):
-            for _ in run(runtime, "default", ""):
-                pass
-        bench.facts.setdefault("100 runs in a row, s", {})[runtime.name] = round(time.monotonic() - start, 3)
+        good = all(sample.code == 0 for _ in range(100) for _, sample in run(runtime, "default", ""))
+        if good:
+            bench.facts.setdefault("100 runs in a row, s", {})[runtime.name] = round(time.monotonic() - start, 3)
 
 
 def created_memory(bench):
@@ -240,33 +239,31 @@ def smallest_limit(bench):
 
 
 def syscalls(bench):
-    """System calls of a command and everything it starts, the fewest of three."""
-    def count(*command):
+    """System calls of a command and everything it starts, the fewest of three; nothing for a command that fails."""
+    def count(what, name, *command):
         output = f"{bench.dir}/strace"
-        best = None
+        totals = []
         for _ in range(3):
-            subprocess.run(["strace", "-f", "-qq", "-c", "-U", "calls,name", "-o", output, *command], stdin=subprocess.DEVNULL,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=False)
+            ended = subprocess.run(["strace", "-f", "-qq", "-c", "-U", "calls,name", "-o", output, *command], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=False)
             lines = [line.split() for line in pathlib.Path(output).read_text().splitlines()]
-            total = next((int(line[0]) for line in lines if line and line[-1] == "total"), 0)
-            best = min(best or total, total)
-        return best
+            totals += [int(line[0]) for line in lines if line and line[-1] == "total" and ended.returncode == 0]
+        if totals:
+            bench.facts.setdefault(f"system calls of {what}", {})[name] = min(totals)
 
     if not shutil.which("strace"):
         return
     for runtime in bench.runtimes:
         call = [runtime.path, "--root", runtime.root]
         for variant in ["default", "no-network", "seccomp"]:
-            total = count(*call, "run", "--bundle", bench.bundle[variant], f"bench-{next(numbers)}")
-            bench.facts.setdefault(f"system calls of run, {variant}", {})[runtime.name] = total
+            count(f"run, {variant}", runtime.name, *call, "run", "--bundle", bench.bundle[variant], f"bench-{next(numbers)}")
         name = f"bench-{next(numbers)}"
         runtime.command("run", "--detach", "--bundle", bench.bundle["sleeper"], name)
-        bench.facts.setdefault("system calls of state", {})[runtime.name] = count(*call, "state", name)
-        bench.facts.setdefault("system calls of exec", {})[runtime.name] = count(*call, "exec", name, "/bin/true")
+        count("state", runtime.name, *call, "state", name)
+        count("exec", runtime.name, *call, "exec", name, "/bin/true")
         runtime.command("delete", "--force", name)
-    bench.facts["system calls of run, default"]["floor"] = count(
-        f"{bench.options.bin}/floor", f"{bench.dir}/rootfs", bench.options.view, "net", "/bin/true")
-    bench.facts["system calls of state"]["floor"] = count(f"{bench.options.bin}/empty")
+    count("run, default", "floor", f"{bench.options.bin}/floor", f"{bench.dir}/rootfs", bench.options.view, "net", "/bin/true")
+    count("state", "floor", f"{bench.options.bin}/empty")
 
 
 def alive(bench, total):
@@ -304,12 +301,14 @@ def alive_once(bench, runtime, total):
     if len(walls) < total:
         return None
     first, last = walls[:100], walls[-100:]
+    listing = {"list, CPU ms": statistics.median(sample.cpu for sample in lists) / 1000}
+    if total < 200:
+        return {"start, median ms": statistics.median(walls), "start, 99th percentile ms": sorted(walls)[-2], **listing}
     return {"start of the first hundred, median ms": statistics.median(first),
             "start of the last hundred, median ms": statistics.median(last),
             "start of the first hundred, 99th percentile ms": sorted(first)[-2],
             "start of the last hundred, 99th percentile ms": sorted(last)[-2],
-            "99th percentile, last hundred by first": sorted(last)[-2] / sorted(first)[-2],
-            "list, CPU ms": statistics.median(sample.cpu for sample in lists) / 1000}
+            "99th percentile, last hundred by first": sorted(last)[-2] / sorted(first)[-2], **listing}
 
 
 # ---- the program -------------------------------------------------------------------------------------------------

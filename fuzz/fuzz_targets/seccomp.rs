@@ -1,11 +1,7 @@
 //! A seccomp profile, and a call in the last bytes: the filter that the profile becomes answers as reading the profile directly says.
 #![no_main]
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "shared with the tests of the crate"
-)]
+#[allow(unused_imports, reason = "shared with the tests of the crate")]
 #[path = "../../crates/seccomp/tests/common/mod.rs"]
 mod common;
 

@@ -48,13 +48,14 @@ pub fn overwrite(stop: &str) -> Json {
             seen += 1;
             let path = c(&format!("/proc/{pid}/exe"));
             let name = fs::read_link(format!("/proc/{pid}/exe"));
-            let Ok(fd) = call(syscall::OPENAT, &[AT_FDCWD, path.as_ptr() as usize, O_PATH_CLOEXEC, 0]) else {
+            let Ok(fd) = call(
+                syscall::OPENAT,
+                &[AT_FDCWD, path.as_ptr() as usize, O_PATH_CLOEXEC, 0],
+            ) else {
                 continue;
             };
-            if identity(&format!("/proc/self/fd/{fd}")) != own {
-                if writable(fd) {
-                    hits.push(format!("{name:?}"));
-                }
+            if identity(&format!("/proc/self/fd/{fd}")) != own && writable(fd) {
+                hits.push(format!("{name:?}"));
             }
             let _ = call(syscall::CLOSE_RANGE, &[fd, fd, 0]);
         }
@@ -77,7 +78,10 @@ pub fn unseal(path: &str, spare: &str, go: &str) -> Json {
     const MS_REMOUNT: usize = 32;
     const OPEN_TREE_CLONE_CLOEXEC: usize = 1 | 0o2_000_000;
     let name = c(path);
-    let Ok(fd) = call(syscall::OPENAT, &[AT_FDCWD, name.as_ptr() as usize, O_PATH_CLOEXEC, 0]) else {
+    let Ok(fd) = call(
+        syscall::OPENAT,
+        &[AT_FDCWD, name.as_ptr() as usize, O_PATH_CLOEXEC, 0],
+    ) else {
         return Json::Null;
     };
     let mut ways = vec![("open", fd)];
@@ -89,10 +93,17 @@ pub fn unseal(path: &str, spare: &str, go: &str) -> Json {
         ways.push(("open_tree", tree));
     }
     let link = c(&format!("/proc/self/fd/{fd}"));
-    let _ = call(syscall::MOUNT, &[0, link.as_ptr() as usize, 0, MS_REMOUNT | MS_BIND, 0]);
+    let _ = call(
+        syscall::MOUNT,
+        &[0, link.as_ptr() as usize, 0, MS_REMOUNT | MS_BIND, 0],
+    );
     let spare = c(spare);
     let spare = spare.as_ptr() as usize;
-    let bound = call(syscall::MOUNT, &[link.as_ptr() as usize, spare, 0, MS_BIND, 0]).is_ok();
+    let bound = call(
+        syscall::MOUNT,
+        &[link.as_ptr() as usize, spare, 0, MS_BIND, 0],
+    )
+    .is_ok();
     if bound {
         let _ = call(syscall::MOUNT, &[0, spare, 0, MS_REMOUNT | MS_BIND, 0]);
         if let Ok(mounted) = call(syscall::OPENAT, &[AT_FDCWD, spare, O_PATH_CLOEXEC, 0]) {
@@ -135,10 +146,16 @@ fn writable(fd: usize) -> bool {
     const F_SEAL_WRITE: usize = 8;
     const ETXTBSY: i32 = 26;
     let path = c(&format!("/proc/self/fd/{fd}"));
-    let open = |flags: usize| call(syscall::OPENAT, &[AT_FDCWD, path.as_ptr() as usize, flags, 0]);
+    let open = |flags: usize| {
+        call(
+            syscall::OPENAT,
+            &[AT_FDCWD, path.as_ptr() as usize, flags, 0],
+        )
+    };
     let close = |open: usize| call(syscall::CLOSE_RANGE, &[open, open, 0]);
     if let Ok(open) = open(0) {
-        let sealed = call(syscall::FCNTL, &[open, F_GET_SEALS, 0]).is_ok_and(|seals| seals & F_SEAL_WRITE != 0);
+        let sealed = call(syscall::FCNTL, &[open, F_GET_SEALS, 0])
+            .is_ok_and(|seals| seals & F_SEAL_WRITE != 0);
         let _ = close(open);
         if sealed {
             return false;
@@ -183,12 +200,16 @@ fn hold(pid: usize) -> bool {
 /// Links of a process that a look-up can start at.
 fn ways(pid: usize) -> Vec<String> {
     let mut ways = vec![format!("/proc/{pid}/cwd"), format!("/proc/{pid}/root")];
-    let fds = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let fds = fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten();
     ways.extend(fds.map(|fd| fd.path().display().to_string()));
     ways
 }
 
 fn leads_to(way: &str, target: &str) -> bool {
     let up = "/..".repeat(12);
-    Path::new(&format!("{way}{target}")).exists() || Path::new(&format!("{way}{up}{target}")).exists()
+    Path::new(&format!("{way}{target}")).exists()
+        || Path::new(&format!("{way}{up}{target}")).exists()
 }

@@ -38,7 +38,10 @@ pub fn everything() -> Json {
         ),
     ];
     for name in ["SigIgn", "SigBlk"] {
-        members.push((name.to_string(), Json::text_or_null(signals::at_start(name))));
+        members.push((
+            name.to_string(),
+            Json::text_or_null(signals::at_start(name)),
+        ));
     }
     members.push(("mempolicy".to_string(), mempolicy()));
     members.push(("scheduler".to_string(), scheduler()));

@@ -66,7 +66,9 @@ fn install(errno: &str, names: &str) -> Result<(), String> {
         .split('+')
         .map(|name| {
             let found = CALLS.iter().find(|(known, _)| *known == name);
-            found.map(|(_, number)| *number).ok_or(format!("no call {name}"))
+            found
+                .map(|(_, number)| *number)
+                .ok_or(format!("no call {name}"))
         })
         .collect::<Result<Vec<u32>, String>>()?;
     let one = |code, jt, k| Instruction { code, jt, jf: 0, k };

@@ -49,8 +49,7 @@ fn cgroups_path(systemd: bool, rootless: bool, name: &str) -> String {
 impl Context {
     /// Names a cgroup of its own for a second container, if the configuration names one at all.
     pub fn set_cgroup(&mut self, name: &str) {
-        let path = &mut self.config["linux"]["cgroupsPath"];
-        if path.is_string() {
+        if let Some(path) = self.config.pointer_mut("/linux/cgroupsPath") {
             *path = cgroups_path(self.systemd, !host::is_root(), name).into();
         }
     }

@@ -90,18 +90,22 @@ impl StateDir {
             }
             other => other.during(|| format!("mkdir {}", path.display()))?,
         }
+        // Between mkdir and lock, a delete may have taken the directory for the remains of a dead runtime.
         let held = StateDir::open_path(path).and_then(|dir| {
-            // Between mkdir and lock, a delete may have taken the directory for the remains of a dead runtime.
             let alive = dir.try_lock(true)? && !dir.is_gone()?;
             Ok(alive.then_some(dir))
         });
-        match held {
-            Ok(Some(dir)) => Ok(dir),
-            Ok(None) => Err(Error::new(
+        let deleted = || {
+            Error::new(
                 Kind::WrongState,
                 "the container is being deleted by somebody else",
             )
-            .cause(id.to_owned())),
+            .cause(id.to_owned())
+        };
+        match held {
+            Ok(Some(dir)) => Ok(dir),
+            Ok(None) => Err(deleted()),
+            Err(e) if e.os_error() == Some(Errno::ENOENT) => Err(deleted()),
             Err(e) => {
                 // Nothing is in it yet. Where it stays, delete takes it away.
                 let _ = file::unlinkat(CWD, &name, true);

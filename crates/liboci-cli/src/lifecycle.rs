@@ -56,7 +56,7 @@ command_line! {
     options {
         /// Signal every process of the container
         all: bool = flag().short('a'), Typed::is_on;
-        /// ID is a regular expression: every container whose id has a match of it
+        /// ID is an expression as in Perl, without references: all ids with a match
         regex: bool = flag().short('r'), Typed::is_on;
     }
     operands {
@@ -73,7 +73,7 @@ command_line! {
     options {
         /// Kill the container first if it still runs; an unknown id is no error
         force: bool = flag().short('f'), Typed::is_on;
-        /// ID is a regular expression: every container whose id has a match of it
+        /// ID is an expression as in Perl, without references: all ids with a match
         regex: bool = flag().short('r'), Typed::is_on;
     }
     operands {

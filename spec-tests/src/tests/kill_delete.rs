@@ -339,4 +339,72 @@ fn by_regex(t: &mut Table) {
         },
     )
     .justified("crun tells each and ends with 0, runc has no such option");
+    t.add(
+        "regex-foreign-folder",
+        "a folder in --root that is no container is not what an expression means, nor is another runtime's",
+        |c| {
+            let foreign = c.state_dir().join(format!("{}-folder", c.tag));
+            fs::create_dir_all(foreign.join("below"))?;
+            fs::write(foreign.join("file"), "somebody's")?;
+            let expression = format!("^{}", c.tag);
+            c.call(&["kill", "--regex", &expression, "KILL"])?.success()?;
+            c.call(&["delete", "--force", "--regex", &expression])?.success()?;
+            check_eq!(fs::read_to_string(foreign.join("file"))?, "somebody's", "the file");
+            check!(foreign.join("below").exists(), "a folder in it is gone");
+            Ok(fs::remove_dir_all(foreign)?)
+        },
+    );
+    t.add(
+        "regex-beside-create",
+        "engines: containers are made while others are deleted by an expression",
+        |c| {
+            c.args(&["pause"]);
+            let expression = format!("^{}", c.tag);
+            let (id, bundle) = (c.id(), c.bundle().to_string_lossy().into_owned());
+            c.write_config()?;
+            for _ in 0..60 {
+                let mut making = c.command(&["create", "--bundle", &bundle, &id])?.spawn()?;
+                while making.child.try_wait()?.is_none() {
+                    c.call(&["delete", "--force", "--regex", &expression])?
+                        .success()?;
+                }
+                making.wait()?.success()?;
+                c.call(&["delete", "--force", &id])?.success()?;
+            }
+            Ok(())
+        },
+    );
+    t.add(
+        "regex-one-failure",
+        "engines: where one of several containers fails, it is named",
+        |c| {
+            c.args(&["pause"]);
+            let [first, second] = ["a1", "a2"].map(|name| create_beside(c, name));
+            let (first, second) = (first?, second?);
+            c.call(&["start", &first])?.success()?;
+            let expression = format!("^{}", c.tag);
+            c.call(&["delete", "--regex", &expression])?
+                .failure()?
+                .says(&[&first])?;
+            c.call(&["state", &second])?.failure()?;
+            c.call(&["delete", "--force", &first])?
+                .success()
+                .map(|_| ())
+        },
+    )
+    .justified("crun ends with 0, runc has no such option");
+    t.add(
+        "regex-huge",
+        "an expression that would fill the memory is an error",
+        |c| {
+            c.args(&["pause"]);
+            let id = create_beside(c, "a1")?;
+            let groups = "()".repeat(50_000);
+            c.call(&["kill", "--regex", &groups, "0"])?
+                .failure()?
+                .says(&["regular expression"])?;
+            c.call(&["delete", "--force", &id])?.success().map(|_| ())
+        },
+    )
+    .justified("crun has another kind of expressions, runc none");
 }

@@ -2,10 +2,14 @@
 
 use crate::context;
 use crate::log::usage;
+use libcontainer::lifecycle::Container;
 use libcontainer::{Error, Kind, Result};
 use liboci_cli::Global;
-use regex_lite::Regex;
+use regex_lite::RegexBuilder;
 use std::path::Path;
+
+/// The bytes that a compiled expression may take: enough for any that means ids, which have 255 characters, and too little to fill the memory.
+const EXPRESSION_SIZE: usize = 1 << 16;
 
 /// Does it to the container of that id. With `regex`, to every container whose id has a match of the expression: one that fails keeps
 /// nobody from the others, and none at all is no error (crun(1)).
@@ -34,32 +38,34 @@ fn matching(
     expression: &str,
     act: &mut dyn FnMut(&Path, &str) -> Result<()>,
 ) -> Result<()> {
-    let regex = Regex::new(expression)
+    let regex = RegexBuilder::new(expression)
+        .size_limit(EXPRESSION_SIZE)
+        .build()
         .map_err(|e| usage(format!("{expression:?} is no regular expression: {e}")))?;
-    let mut failures = Vec::new();
+    let (mut count, mut failures) = (0, Vec::new());
     for id in libcontainer::state::ids(root)? {
         if !regex.is_match(&id) {
             continue;
         }
-        match act(root, &id) {
-            // It went away at this moment.
-            Err(e) if e.kind() == Kind::NotFound => {}
-            Err(e) => failures.push((id, e)),
+        // A folder without a record is somebody else's, or a container that is being made: only who names it can mean it.
+        let done = Container::open(root, &id).and_then(|_| act(root, &id));
+        match done {
+            // It went away at this moment, maybe in the middle.
+            Err(_) if is_gone(root, &id) => continue,
+            Err(e) => failures.push(format!("{id}: {e}")),
             Ok(()) => {}
         }
+        count += 1;
     }
-    as_one(failures).map_or(Ok(()), Err)
+    match failures.len() {
+        0 => Ok(()),
+        failed => Err(
+            Error::new(Kind::Failed, format!("{failed} of {count} containers"))
+                .cause(failures.join(", ")),
+        ),
+    }
 }
 
-/// The error of one container, or of several with their ids.
-fn as_one(mut failures: Vec<(String, Error)>) -> Option<Error> {
-    if failures.len() < 2 {
-        return failures.pop().map(|(_, e)| e);
-    }
-    let kind = failures[0].1.kind();
-    let all: Vec<String> = failures
-        .iter()
-        .map(|(id, e)| format!("{id}: {e}"))
-        .collect();
-    Some(Error::new(kind, format!("{} containers", all.len())).cause(all.join(", ")))
+fn is_gone(root: &Path, id: &str) -> bool {
+    Container::open(root, id).is_err_and(|e| e.kind() == Kind::NotFound)
 }
