@@ -13,6 +13,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -239,31 +240,41 @@ def smallest_limit(bench):
 
 
 def syscalls(bench):
-    """System calls of a command and everything it starts, the fewest of three; nothing for a command that fails."""
+    """System calls of a command and everything it starts, the fewest of three; nothing for a command that fails. Not of `create`:
+    strace would wait for the container, which stays."""
     def count(what, name, *command):
         output = f"{bench.dir}/strace"
-        totals = []
-        for _ in range(3):
-            ended = subprocess.run(["strace", "-f", "-qq", "-c", "-U", "calls,name", "-o", output, *command], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=False)
-            lines = [line.split() for line in pathlib.Path(output).read_text().splitlines()]
-            totals += [int(line[0]) for line in lines if line and line[-1] == "total" and ended.returncode == 0]
-        if totals:
-            bench.facts.setdefault(f"system calls of {what}", {})[name] = min(totals)
+        ended = subprocess.run(["strace", "-f", "-qq", "-c", "-U", "calls,name", "-o", output, *command], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=False)
+        lines = [line.split() for line in pathlib.Path(output).read_text().splitlines()]
+        for line in lines:
+            if line and line[-1] == "total" and ended.returncode == 0:
+                fewest = bench.facts.setdefault(f"system calls of {what}", {})
+                fewest[name] = min(int(line[0]), fewest.get(name, int(line[0])))
 
-    if not shutil.which("strace"):
-        return
-    for runtime in bench.runtimes:
+    def all_of(runtime):
         call = [runtime.path, "--root", runtime.root]
         for variant in ["default", "no-network", "seccomp"]:
             count(f"run, {variant}", runtime.name, *call, "run", "--bundle", bench.bundle[variant], f"bench-{next(numbers)}")
-        name = f"bench-{next(numbers)}"
-        runtime.command("run", "--detach", "--bundle", bench.bundle["sleeper"], name)
+        name, pid_file = f"bench-{next(numbers)}", pathlib.Path(f"{bench.dir}/pid")
+        if runtime.command("create", "--bundle", bench.bundle["sleeper"], "--pid-file", str(pid_file), name).code != 0:
+            return
+        count("start", runtime.name, *call, "start", name)
         count("state", runtime.name, *call, "state", name)
         count("exec", runtime.name, *call, "exec", name, "/bin/true")
+        count("kill", runtime.name, *call, "kill", name, "KILL")
+        bench.launcher.gone(int(pid_file.read_text()))
+        pid_file.unlink()
+        count("delete", runtime.name, *call, "delete", name)
         runtime.command("delete", "--force", name)
-    count("run, default", "floor", f"{bench.options.bin}/floor", f"{bench.dir}/rootfs", bench.options.view, "net", "/bin/true")
-    count("state", "floor", f"{bench.options.bin}/empty")
+
+    if not shutil.which("strace"):
+        return
+    for _ in range(3):
+        for runtime in bench.runtimes:
+            all_of(runtime)
+        count("run, default", "floor", f"{bench.options.bin}/floor", f"{bench.dir}/rootfs", bench.options.view, "net", "/bin/true")
+        count("state", "floor", f"{bench.options.bin}/empty")
 
 
 def alive(bench, total):
@@ -332,6 +343,8 @@ def parse():
 
 def main():
     """Measures everything and writes the result."""
+    for number in [signal.SIGINT, signal.SIGQUIT]:  # ignored by a shell's background jobs, and a runtime resets what is
+        signal.signal(number, signal.SIG_DFL)
     bench = Bench(parse())
     options = bench.options
     try:

@@ -120,7 +120,7 @@ pub fn remove_cgroups(tag: &str) {
     }
 }
 
-/// A line of mountinfo: where it is, and its root, flags, propagation, type and source. Its number is of no account.
+/// A line of mountinfo: where it is, and its root, flags, propagation, type, source and options of the file system. Its number is of no account.
 #[derive(Clone, PartialEq, Eq)]
 struct Mount {
     point: String,
@@ -132,8 +132,11 @@ fn mounts() -> Vec<Mount> {
     let mount = |line: &str| {
         let mut fields = line.splitn(6, ' ').skip(3);
         let (root, point, rest) = (fields.next()?, fields.next()?, fields.next()?);
-        // Options of the whole file system, last on the line, are everybody's: whoever mounts cgroup2 anew sets its flags for all.
-        let (rest, _) = rest.rsplit_once(' ')?;
+        // Those of cgroup2 are the machine's: whoever mounts it in the first cgroup namespace sets them for all, also another test's runtime.
+        let rest = match rest.contains(" - cgroup2 ") {
+            true => rest.rsplit_once(' ')?.0,
+            false => rest,
+        };
         Some(Mount {
             point: point.to_string(),
             rest: format!("{root} {rest}"),

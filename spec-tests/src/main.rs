@@ -19,6 +19,7 @@ mod terminal;
 mod tests;
 mod view;
 mod worker;
+mod workload;
 
 use args::Options;
 use report::column::Column;

@@ -5,8 +5,10 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
 };
 use rustix::thread::UnshareFlags;
+use std::ffi::CString;
 use std::fs;
 use std::io;
+use std::path::Path;
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
@@ -58,16 +60,11 @@ pub fn enter(view: View) -> io::Result<()> {
     if view == View::Host {
         return Ok(());
     }
-    let hierarchies = v1_hierarchies()?;
-    unmount_below(CGROUP_ROOT)?;
+    let options = cgroup2_options()?;
+    let table = fs::read_to_string("/proc/self/mountinfo")?;
+    unmount_below(&table, CGROUP_ROOT)?;
     if view == View::V2 {
-        return Ok(mount(
-            "cgroup2",
-            CGROUP_ROOT,
-            "cgroup2",
-            MountFlags::empty(),
-            None,
-        )?);
+        return mount_cgroup2(Path::new(CGROUP_ROOT), &options);
     }
     mount(
         "tmpfs",
@@ -76,11 +73,11 @@ pub fn enter(view: View) -> io::Result<()> {
         MountFlags::empty(),
         Some(c"mode=755"),
     )?;
-    for options in hierarchies {
+    for options in v1_hierarchies(&table) {
         let name = options.strip_prefix("none,name=").unwrap_or(&options);
         let target = format!("{CGROUP_ROOT}/{name}");
         fs::create_dir(&target)?;
-        let data = std::ffi::CString::new(options.as_str()).map_err(io::Error::other)?;
+        let data = CString::new(options.as_str()).map_err(io::Error::other)?;
         mount(
             "cgroup",
             target,
@@ -92,10 +89,36 @@ pub fn enter(view: View) -> io::Result<()> {
     Ok(())
 }
 
+/// The options of the unified hierarchy, `rw` and `ro` aside: of all its mounts.
+pub fn cgroup2_options() -> io::Result<String> {
+    let table = fs::read_to_string("/proc/self/mountinfo")?;
+    let line = table.lines().find(|line| line.contains(" - cgroup2 "));
+    let options = line.and_then(|line| line.rsplit(' ').next());
+    let own = |option: &&str| !matches!(*option, "rw" | "ro");
+    let options = options.unwrap_or_default().split(',').filter(own);
+    Ok(options.collect::<Vec<_>>().join(","))
+}
+
+/// Gives the host's unified hierarchy these options again, should they be others, by a mount on `dir` that is gone afterwards.
+pub fn restore_cgroup2_options(options: &str, dir: &Path) -> io::Result<()> {
+    if cgroup2_options()? == options {
+        return Ok(());
+    }
+    mount_cgroup2(dir, options)?;
+    Ok(unmount(dir, UnmountFlags::DETACH)?)
+}
+
+/// In the machine's first cgroup namespace a new mount sets the options for everybody, so they are what is there already.
+fn mount_cgroup2(dir: &Path, options: &str) -> io::Result<()> {
+    let options = CString::new(options).map_err(io::Error::other)?;
+    let (kind, flags) = ("cgroup2", MountFlags::empty());
+    Ok(mount(kind, dir, kind, flags, Some(options.as_c_str()))?)
+}
+
 /// The mount options that select each version 1 hierarchy, from what is mounted now.
-fn v1_hierarchies() -> io::Result<Vec<String>> {
+fn v1_hierarchies(table: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for line in fs::read_to_string("/proc/self/mountinfo")?.lines() {
+    for line in table.lines() {
         let Some((_, tail)) = line.split_once(" - cgroup ") else {
             continue;
         };
@@ -113,12 +136,11 @@ fn v1_hierarchies() -> io::Result<Vec<String>> {
             found.push(options);
         }
     }
-    Ok(found)
+    found
 }
 
 /// Unmounts everything at and below `root`, the newest mount first.
-fn unmount_below(root: &str) -> io::Result<()> {
-    let table = fs::read_to_string("/proc/self/mountinfo")?;
+fn unmount_below(table: &str, root: &str) -> io::Result<()> {
     let points: Vec<&str> = table
         .lines()
         .filter_map(|line| line.split(' ').nth(4))

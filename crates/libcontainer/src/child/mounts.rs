@@ -20,6 +20,8 @@ const S_IFDIR: u32 = 0o040_000;
 const S_IFLNK: u32 = 0o120_000;
 const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 const SYSFS_MAGIC: i64 = 0x6265_6572;
+/// The inode number of the machine's first cgroup namespace (`PROC_CGROUP_INIT_INO`, linux/proc_ns.h).
+const FIRST_CGROUP_NAMESPACE: u64 = 0xefff_fffb;
 
 fn file_type(fd: BorrowedFd<'_>) -> Result<u32, Fault> {
     Ok(file::fstat(fd).calling("fstat")?.st_mode & S_IFMT)
@@ -41,6 +43,12 @@ fn change(fd: BorrowedFd<'_>, then: &Then) -> Done {
         )?;
     }
     Ok(())
+}
+
+fn in_first_cgroup_namespace() -> Result<bool, Fault> {
+    let namespace = file::statat(CWD, c"/proc/self/ns/cgroup")
+        .map_err(|e| Fault::about("stat", e, b"/proc/self/ns/cgroup"))?;
+    Ok(namespace.st_ino == FIRST_CGROUP_NAMESPACE)
 }
 
 impl<'a> Child<'a> {
@@ -86,7 +94,12 @@ impl<'a> Child<'a> {
             None
         };
         file::fchdir(target.as_fd()).calling("fchdir")?;
-        match m::mount_here(Some(&mount.source), Some(&mount.fstype), mount.flags, data) {
+        let mounted = if mount.shared_cgroups && in_first_cgroup_namespace()? {
+            Err(Errno::EBUSY)
+        } else {
+            m::mount_here(Some(&mount.source), Some(&mount.fstype), mount.flags, data)
+        };
+        match mounted {
             Err(Errno::EPERM | Errno::EBUSY | Errno::EINVAL | Errno::ENODEV)
                 if mount.or_bind.is_some() =>
             {

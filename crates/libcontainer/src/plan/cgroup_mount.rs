@@ -5,7 +5,7 @@ use super::op::{Mount, Then};
 use super::{Field, Op, c_string, step};
 use crate::error::Result;
 use kernel::mount::{self as m, Attributes};
-use kernel::process::CLONE_NEWUSER;
+use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWUSER};
 use std::ffi::{CString, c_ulong};
 
 /// What the entry asks for.
@@ -57,6 +57,7 @@ fn unified(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Resu
         then: entry.then.clone(),
         label: None,
         or_bind: Some(c_string(&or_bind, || entry.field.to_string())?),
+        shared_cgroups: context.namespaces.new & CLONE_NEWCGROUP == 0,
     };
     out.steps
         .push(step(Op::Mount(Box::new(mount)), entry.field.clone()));
@@ -80,6 +81,7 @@ fn legacy(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Resul
             inherit_mode: false,
             then: Then::default(),
             or_bind: None,
+            shared_cgroups: false,
             label: None,
         }))
     };

@@ -272,6 +272,7 @@ impl<'a> Entry<'a> {
                 }
                 _ => None,
             },
+            shared_cgroups: false,
         };
         out.steps
             .push(step(Op::Mount(Box::new(mount)), self.field()));

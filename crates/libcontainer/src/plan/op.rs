@@ -75,6 +75,9 @@ pub struct Mount {
     pub then: Then,
     /// Where this kernel or user namespace refuses the type, this directory is bound instead.
     pub or_bind: Option<CString>,
+    /// cgroup2 in a cgroup namespace that is not new. In the machine's first one a mount sets the options of the whole filesystem, for everybody
+    /// (cgroups(7): nsdelegate), so there `or_bind` is bound.
+    pub shared_cgroups: bool,
 }
 
 /// Changes to a mount once it is attached.

@@ -50,9 +50,8 @@ fn matching(
         // A folder without a record is somebody else's, or a container that is being made: only who names it can mean it.
         let done = Container::open(root, &id).and_then(|_| act(root, &id));
         match done {
-            Err(e) if e.kind() == Kind::NotFound => continue,
-            // It went away in the middle.
-            Err(_) if is_gone(root, &id) => continue,
+            // It was none, or went away in the middle.
+            Err(e) if e.kind() == Kind::NotFound || is_gone(root, &id) => continue,
             Err(e) => failures.push(format!("{id}: {e}")),
             Ok(()) => {}
         }
