@@ -1,6 +1,7 @@
 //! Which cgroup hierarchy a runtime is shown. On a machine with version 1 controllers a pure view of either version
 //! can be had in a private mount namespace; the machine's own mounts stay as they are.
 
+use crate::inside::parse_mountinfo;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
 };
@@ -60,11 +61,10 @@ pub fn enter(view: View) -> io::Result<()> {
     if view == View::Host {
         return Ok(());
     }
-    let options = cgroup2_options()?;
     let table = fs::read_to_string("/proc/self/mountinfo")?;
     unmount_below(&table, CGROUP_ROOT)?;
     if view == View::V2 {
-        return mount_cgroup2(Path::new(CGROUP_ROOT), &options);
+        return mount_cgroup2(Path::new(CGROUP_ROOT), &cgroup2_options_in(&table));
     }
     mount(
         "tmpfs",
@@ -92,11 +92,16 @@ pub fn enter(view: View) -> io::Result<()> {
 /// The options of the unified hierarchy, `rw` and `ro` aside: of all its mounts.
 pub fn cgroup2_options() -> io::Result<String> {
     let table = fs::read_to_string("/proc/self/mountinfo")?;
-    let line = table.lines().find(|line| line.contains(" - cgroup2 "));
-    let options = line.and_then(|line| line.rsplit(' ').next());
-    let own = |option: &&str| !matches!(*option, "rw" | "ro");
-    let options = options.unwrap_or_default().split(',').filter(own);
-    Ok(options.collect::<Vec<_>>().join(","))
+    Ok(cgroup2_options_in(&table))
+}
+
+fn cgroup2_options_in(table: &str) -> String {
+    let unified = parse_mountinfo(table)
+        .into_iter()
+        .find(|mount| mount.kind == "cgroup2");
+    let mut options = unified.map_or_else(Vec::new, |mount| mount.super_options);
+    options.retain(|option| option != "rw" && option != "ro");
+    options.join(",")
 }
 
 /// Gives the host's unified hierarchy these options again, should they be others, by a mount on `dir` that is gone afterwards.

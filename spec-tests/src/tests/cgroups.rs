@@ -305,9 +305,9 @@ fn keeps_options(t: &mut Table) {
                 }
                 let options = ["nosuid", "noexec", "nodev", "relatime", "ro"];
                 crate::config::add_mount(&mut c.config, "/sys/fs/cgroup", "cgroup", "cgroup", &options);
-                crate::config::remove_namespace(&mut c.config, "cgroup");
-                if path.is_some() {
-                    crate::config::set_namespace(&mut c.config, "cgroup", path);
+                match path {
+                    Some(_) => crate::config::set_namespace(&mut c.config, "cgroup", path),
+                    None => crate::config::remove_namespace(&mut c.config, "cgroup"),
                 }
                 let seen = c.attempts(&[
                     "read", "/sys/fs/cgroup/cgroup.controllers", ";", "mkdir", "/sys/fs/cgroup/x",
