@@ -47,43 +47,44 @@ pub fn run(
 ) -> io::Result<Vec<Outcome>> {
     let runtimes = &options.runtimes;
     let payload = base.join("payload");
-    let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(Vec::new());
-    let total = tests.len() * runtimes.len();
-    std::thread::scope(|scope| {
-        for _ in 0..options.jobs.min(total.max(1)) {
-            scope.spawn(|| {
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= total {
-                        return;
+    let all = 0..tests.len() * runtimes.len();
+    let (alone, others): (Vec<_>, Vec<_>) = all.partition(|n| tests[n / runtimes.len()].alone);
+    let work = |jobs: usize, list: &[usize]| {
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..jobs.min(list.len()) {
+                scope.spawn(|| {
+                    while let Some(&n) = list.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let (runtime, test) = (n % runtimes.len(), n / runtimes.len());
+                        let started = Instant::now();
+                        let tag = format!("spectest-{}-{n}", std::process::id());
+                        let dir = base.join(n.to_string());
+                        let verdict = one(
+                            tests[test],
+                            &runtimes[runtime],
+                            options,
+                            &tag,
+                            &dir,
+                            &payload,
+                        );
+                        let outcome = Outcome {
+                            test,
+                            runtime,
+                            verdict,
+                            time: started.elapsed(),
+                        };
+                        report(&outcome);
+                        if let Ok(mut all) = outcomes.lock() {
+                            all.push(outcome);
+                        }
                     }
-                    let (runtime, test) = (n % runtimes.len(), n / runtimes.len());
-                    let started = Instant::now();
-                    let tag = format!("spectest-{}-{n}", std::process::id());
-                    let dir = base.join(n.to_string());
-                    let verdict = one(
-                        tests[test],
-                        &runtimes[runtime],
-                        options,
-                        &tag,
-                        &dir,
-                        &payload,
-                    );
-                    let outcome = Outcome {
-                        test,
-                        runtime,
-                        verdict,
-                        time: started.elapsed(),
-                    };
-                    report(&outcome);
-                    if let Ok(mut all) = outcomes.lock() {
-                        all.push(outcome);
-                    }
-                }
-            });
-        }
-    });
+                });
+            }
+        });
+    };
+    work(1, &alone);
+    work(options.jobs, &others);
     let mut outcomes = outcomes
         .into_inner()
         .map_err(|_| io::Error::other("a reporter panicked"))?;

@@ -24,6 +24,8 @@ pub struct Test {
     pub guards: Option<&'static str>,
     /// Why the test stands although every runtime at hand fails it.
     pub justification: Option<&'static str>,
+    /// It is about something that the machine has once: it runs before the others, by itself.
+    pub alone: bool,
     /// How long the whole test may take.
     pub deadline: Duration,
     /// What it does.
@@ -46,6 +48,12 @@ impl Test {
     /// Says why the test is right although every runtime at hand fails it.
     pub fn justified(&mut self, reason: &'static str) -> &mut Test {
         self.justification = Some(reason);
+        self
+    }
+
+    /// Lets the test run before the others, by itself.
+    pub fn alone(&mut self) -> &mut Test {
+        self.alone = true;
         self
     }
 
@@ -104,6 +112,7 @@ impl Table {
             newer: None,
             guards: None,
             justification: None,
+            alone: false,
             deadline: Duration::from_secs(30),
             body: Box::new(body),
         });

@@ -3,7 +3,7 @@
 
 use crate::inside::parse_mountinfo;
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, mount_remount, unmount,
 };
 use rustix::thread::UnshareFlags;
 use std::ffi::CString;
@@ -104,13 +104,12 @@ fn cgroup2_options_in(table: &str) -> String {
     options.join(",")
 }
 
-/// Gives the host's unified hierarchy these options again, should they be others, by a mount on `dir` that is gone afterwards.
-pub fn restore_cgroup2_options(options: &str, dir: &Path) -> io::Result<()> {
-    if cgroup2_options()? == options {
-        return Ok(());
-    }
+/// Makes the host's unified hierarchy writable and gives it these options again, should it be otherwise, by a mount on `dir` that is gone afterwards.
+pub fn restore_cgroup2(options: &str, dir: &Path) -> io::Result<()> {
     mount_cgroup2(dir, options)?;
-    Ok(unmount(dir, UnmountFlags::DETACH)?)
+    let writable = mount_remount(dir, MountFlags::empty(), options);
+    unmount(dir, UnmountFlags::DETACH)?;
+    Ok(writable?)
 }
 
 /// In the machine's first cgroup namespace a new mount sets the options for everybody, so they are what is there already.

@@ -41,6 +41,8 @@ pub(crate) struct V2Mount {
     pub own: String,
     /// The controllers at its root, read only on hybrid hosts: elsewhere there is no choice to make.
     pub controllers: Option<Vec<String>>,
+    /// The options of the filesystem, once they have been read.
+    pub options: String,
 }
 
 impl Layout {
@@ -58,6 +60,7 @@ impl Layout {
                 mountpoint: ROOT.into(),
                 own: sane(own),
                 controllers: None,
+                options: String::new(),
             };
             return Ok(Layout {
                 v1: Vec::new(),
@@ -104,6 +107,7 @@ impl Layout {
                     mountpoint,
                     own,
                     controllers,
+                    options: String::new(),
                 });
             } else {
                 let subsystems = h.subsystems().map(str::to_owned).collect();
@@ -128,6 +132,7 @@ impl Layout {
             mountpoint: mountpoint.to_owned(),
             own: own.to_owned(),
             controllers: None,
+            options: String::new(),
         };
         Layout {
             v1: Vec::new(),
@@ -138,6 +143,19 @@ impl Layout {
     /// Whether this host has the v2 tree alone.
     pub fn is_v2(&self) -> bool {
         self.v1.is_empty()
+    }
+
+    /// Reads the options that the v2 tree has (`nsdelegate`, cgroups(7)) from /proc/self/mountinfo, which lists every mount of the host: not for every container.
+    pub fn read_v2_options(&mut self) -> Result<()> {
+        if let Some(v2) = &mut self.v2 {
+            v2.options = v2_options(&read_to_string(Path::new("/proc/self/mountinfo"))?);
+        }
+        Ok(())
+    }
+
+    /// Those options, as mount(2) takes them; empty before [`Layout::read_v2_options`].
+    pub fn v2_options(&self) -> &str {
+        self.v2.as_ref().map_or("", |m| m.options.as_str())
     }
 
     /// The v1 hierarchies; none on a v2 host. For building a workload's own view of them.
@@ -233,6 +251,17 @@ impl<'a> Own<'a> {
     }
 }
 
+/// The options of cgroup2 in proc_pid_mountinfo(5)'s table: all its mounts have the same. SELinux adds words of its own; cgroup2's have no values.
+fn v2_options(table: &str) -> String {
+    let mut rests = table.lines().filter_map(|line| line.split_once(" - "));
+    let options = rests
+        .find_map(|(_, rest)| rest.strip_prefix("cgroup2 "))
+        .and_then(|rest| rest.split(' ').nth(1))
+        .unwrap_or_default();
+    let own = |o: &&str| !matches!(*o, "rw" | "ro" | "seclabel") && !o.contains('=');
+    options.split(',').filter(own).collect::<Vec<_>>().join(",")
+}
+
 /// mountinfo writes space, tab, newline and backslash as three octal digits.
 fn unescape(field: &str) -> String {
     field
@@ -321,6 +350,14 @@ mod tests {
     fn a_controller_alone_in_the_name_of_its_mount() {
         let one = layout("3:cpu,cpuacct:/\n", &["/sys/fs/cgroup/cpuacct"], &[], "").unwrap();
         assert_eq!(summary(&one), ["cpu,cpuacct /sys/fs/cgroup/cpuacct /"]);
+    }
+
+    #[test]
+    fn options_of_v2_are_those_of_its_own() {
+        let table = "23 2 0:21 / /sys rw,relatime - sysfs sysfs rw\n\
+            30 23 0:26 / /sys/fs/cgroup ro,nosuid shared:4 master:1 - cgroup2 cgroup rw,seclabel,context=a:b,nsdelegate,memory_recursiveprot\n";
+        assert_eq!(v2_options(table), "nsdelegate,memory_recursiveprot");
+        assert_eq!(v2_options("30 23 0:26 / /c rw - cgroup2 cgroup rw\n"), "");
     }
 
     #[test]

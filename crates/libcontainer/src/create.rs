@@ -148,7 +148,12 @@ pub fn decide(options: &Options<'_>) -> Result<(Spec, Plan, PathBuf)> {
             ..spec::Process::default()
         }));
     }
-    let host = Host::probe()?;
+    let mut host = Host::probe()?;
+    if plan::needs_v2_options(&spec) {
+        host.cgroups
+            .read_v2_options()
+            .map_err(|e| Error::new(Kind::Failed, e.to_string()))?;
+    }
     let choices = plan::Options {
         no_process,
         id: options.id,

@@ -290,42 +290,6 @@ fn errors(t: &mut Table) {
     }
 }
 
-fn keeps_options(t: &mut Table) {
-    for (name, path) in [
-        ("mount-keeps-options", None),
-        ("mount-keeps-options-joined", Some("/proc/1/ns/cgroup")),
-    ] {
-        t.add(
-            name,
-            "engines: a cgroup mount in the host's cgroup namespace leaves the options of the file system (nsdelegate) as they are",
-            move |c| {
-                let before = crate::view::cgroup2_options()?;
-                if before.is_empty() {
-                    return crate::check::skip("the host's cgroup2 has no options to lose");
-                }
-                let options = ["nosuid", "noexec", "nodev", "relatime", "ro"];
-                crate::config::add_mount(&mut c.config, "/sys/fs/cgroup", "cgroup", "cgroup", &options);
-                match path {
-                    Some(_) => crate::config::set_namespace(&mut c.config, "cgroup", path),
-                    None => crate::config::remove_namespace(&mut c.config, "cgroup"),
-                }
-                let seen = c.attempts(&[
-                    "read", "/sys/fs/cgroup/cgroup.controllers", ";", "mkdir", "/sys/fs/cgroup/x",
-                ]);
-                let after = crate::view::cgroup2_options()?;
-                // For the tests that follow, should this runtime have changed them.
-                crate::view::restore_cgroup2_options(&before, &c.bundle())?;
-                let seen = seen?;
-                check_eq!(after, before, "the host's options");
-                check_eq!(seen[0]["errno"], 0, "errno of the read");
-                check_eq!(seen[1]["errno"], 30, "errno of mkdir");
-                Ok(())
-            },
-        )
-        .needs(&[Need::Root, Need::CgroupV2]);
-    }
-}
-
 fn mounts(t: &mut Table) {
     for namespace in [false, true] {
         let name = if namespace {
@@ -381,7 +345,6 @@ fn mounts(t: &mut Table) {
             &[Need::CgroupV1]
         });
     }
-    keeps_options(t);
     t.add(
         "mount-v1-links",
         "engines: on v1 the controllers are folders or links of /sys/fs/cgroup",

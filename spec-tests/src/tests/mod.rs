@@ -5,6 +5,7 @@ mod apparmor;
 mod attributes;
 mod binds;
 mod caller;
+mod cgroup_shared;
 mod cgroups;
 mod command_line;
 mod console;
@@ -70,7 +71,7 @@ use crate::table::Table;
 /// Every test, by subject.
 pub fn all() -> Table {
     let mut table = Table::default();
-    let subjects: [fn(&mut Table); 62] = [
+    let subjects: [fn(&mut Table); 63] = [
         lifecycle::add,
         start::add,
         kill_delete::add,
@@ -105,6 +106,7 @@ pub fn all() -> Table {
         hooks::add,
         hook_order::add,
         cgroups::add,
+        cgroup_shared::add,
         limits::add,
         resources::add,
         rdt::add,
@@ -144,6 +146,7 @@ pub fn all() -> Table {
 }
 
 const GROUPS: &str = "CVE-2022-2989, CVE-2022-2990, CVE-2022-2995, CVE-2022-36109, CVE-2023-25173: supplementary groups";
+const CGROUPS: &str = "CVE-2023-25809: cgroups writable without a cgroup namespace";
 const HOOKS: &str = "CVE-2025-23266, CVE-2024-0132: hooks do not get the container's environment";
 const AMBIENT: &str = "CVE-2016-8867: no ambient capabilities that nobody asked for";
 const INHERITABLE: &str = "CVE-2022-24769, CVE-2022-29162, CVE-2025-27612: no inheritable capabilities that nobody asked for";
@@ -151,7 +154,10 @@ const DESCRIPTORS: &str = "CVE-2024-21626, CVE-2016-9962: no descriptor of the h
 const SYSCTL: &str = "CVE-2022-0811: only parameters of the container's own namespaces";
 
 /// Tests of other subjects that are security tests, too.
-const GUARDS: [(&str, &str); 30] = [
+const GUARDS: [(&str, &str); 33] = [
+    ("cgroups/shared-below", CGROUPS),
+    ("cgroups/shared-below-user", CGROUPS),
+    ("cgroups/shared-sysfs-user", CGROUPS),
     ("user/additional-gids", GROUPS),
     ("user/no-inherited-groups", GROUPS),
     ("capabilities/user-without-ambient", AMBIENT),

@@ -90,6 +90,7 @@ impl Cgroup {
                     mountpoint,
                     own,
                     controllers: None,
+                    options: String::new(),
                 });
             } else {
                 let subsystems = dir.controllers.clone();

@@ -39,6 +39,7 @@ fn v2() -> Layout {
             mountpoint: "/v2".into(),
             own: "/".into(),
             controllers: None,
+            options: String::new(),
         }),
     }
 }
@@ -49,6 +50,7 @@ fn hybrid() -> Layout {
         mountpoint: "/v2".into(),
         own: "/".into(),
         controllers,
+        options: String::new(),
     });
     Layout {
         v1: ["cpu", "memory", "devices"].map(v1_mount).to_vec(),

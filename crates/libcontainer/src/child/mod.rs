@@ -7,6 +7,7 @@ mod attributes;
 mod copy_up;
 mod devices;
 mod identity;
+mod instead;
 mod launch;
 mod links;
 mod mounts;

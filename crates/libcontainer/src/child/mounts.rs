@@ -3,9 +3,9 @@
 //! A target is looked up once, inside the root filesystem, and held by a descriptor. A new filesystem is mounted on "." after fchdir to
 //! it; everything else moves there by descriptor. So nobody can put another place under the path between look-up and mount.
 
+use super::instead::{PROC_SUPER_MAGIC, SYSFS_MAGIC, bind_instead, is_for_everybody};
 use super::rootfs::filesystem_type;
 use super::{Brief, Briefly, Child, Done, attributes};
-use crate::plan::options;
 use crate::plan::{Bind, Mount, Remount, Then};
 use crate::root::Make;
 use crate::sync::{self, Calling, Fault, Message, Text};
@@ -18,10 +18,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const S_IFMT: u32 = 0o170_000;
 const S_IFDIR: u32 = 0o040_000;
 const S_IFLNK: u32 = 0o120_000;
-const PROC_SUPER_MAGIC: i64 = 0x9fa0;
-const SYSFS_MAGIC: i64 = 0x6265_6572;
-/// The inode number of the machine's first cgroup namespace (`PROC_CGROUP_INIT_INO`, linux/proc_ns.h).
-const FIRST_CGROUP_NAMESPACE: u64 = 0xefff_fffb;
 
 fn file_type(fd: BorrowedFd<'_>) -> Result<u32, Fault> {
     Ok(file::fstat(fd).calling("fstat")?.st_mode & S_IFMT)
@@ -43,12 +39,6 @@ fn change(fd: BorrowedFd<'_>, then: &Then) -> Done {
         )?;
     }
     Ok(())
-}
-
-fn in_first_cgroup_namespace() -> Result<bool, Fault> {
-    let namespace = file::statat(CWD, c"/proc/self/ns/cgroup")
-        .map_err(|e| Fault::about("stat", e, b"/proc/self/ns/cgroup"))?;
-    Ok(namespace.st_ino == FIRST_CGROUP_NAMESPACE)
 }
 
 impl<'a> Child<'a> {
@@ -94,19 +84,13 @@ impl<'a> Child<'a> {
             None
         };
         file::fchdir(target.as_fd()).calling("fchdir")?;
-        let mounted = if mount.shared_cgroups && in_first_cgroup_namespace()? {
-            Err(Errno::EBUSY)
-        } else {
-            m::mount_here(Some(&mount.source), Some(&mount.fstype), mount.flags, data)
-        };
-        match mounted {
-            Err(Errno::EPERM | Errno::EBUSY | Errno::EINVAL | Errno::ENODEV)
-                if mount.or_bind.is_some() =>
-            {
-                self.bind_instead(mount, target.as_fd())?
+        let mounted = m::mount_here(Some(&mount.source), Some(&mount.fstype), mount.flags, data);
+        match (mounted, &mount.instead) {
+            (Ok(()), _) => self.label_root(mount)?,
+            (Err(errno @ (Errno::EPERM | Errno::EBUSY)), Some(instead)) => {
+                bind_instead(mount, instead, errno, target.as_fd())?;
             }
-            Err(errno) => return Err(refusal(mount, data, errno)),
-            Ok(()) => self.label_root(mount)?,
+            (Err(errno), _) => return Err(refusal(mount, data, errno)),
         }
         if let Some(below) = below {
             let new = root
@@ -170,29 +154,6 @@ impl<'a> Child<'a> {
                 b"it must be a directory, not a link",
             )),
             other => other.calling("open target"),
-        }
-    }
-
-    fn bind_instead(&self, mount: &Mount, target: BorrowedFd<'_>) -> Done {
-        let Some(source) = &mount.or_bind else {
-            return Ok(());
-        };
-        let tree = m::clone_tree(CWD, source, true, false)
-            .map_err(|e| Fault::about("open_tree", e, source.to_bytes()))?;
-        let change = Attributes {
-            set: options::attributes(mount.flags) & !m::MOUNT_ATTR__ATIME,
-            ..Attributes::default()
-        };
-        match m::set_attributes(tree.as_fd(), false, change, None) {
-            // Only an attached mount can be remounted.
-            Err(Errno::ENOSYS) => {
-                m::move_mount(tree.as_fd(), target).calling("move_mount")?;
-                attributes::set(tree.as_fd(), false, change)
-            }
-            other => {
-                other.calling("mount_setattr")?;
-                m::move_mount(tree.as_fd(), target).calling("move_mount")
-            }
         }
     }
 
@@ -297,17 +258,23 @@ impl<'a> Child<'a> {
             .open(&remount.target, O_PATH)
             .calling("open target")
             .brief()?;
-        match remount.attributes {
-            Some(change) => {
-                if let Some(change) = set_unless_locked(fd.as_fd(), change, remount.must_clear)? {
-                    attributes::set(fd.as_fd(), false, change)?;
-                }
+        let for_everybody = !remount.bind && is_for_everybody(fd.as_fd())?;
+        if for_everybody && remount.data.is_some() {
+            return Err(Fault::about(
+                "mount MS_REMOUNT",
+                Errno::EINVAL,
+                b"the options of this filesystem are everybody's",
+            ));
+        }
+        if remount.bind || for_everybody {
+            let late = set_unless_locked(fd.as_fd(), remount.attributes, remount.must_clear)?;
+            if let Some(change) = late {
+                attributes::set(fd.as_fd(), false, change)?;
             }
-            None => {
-                file::fchdir(fd.as_fd()).calling("fchdir")?;
-                m::mount_here(None, None, remount.flags, remount.data.as_deref())
-                    .calling("mount MS_REMOUNT")?;
-            }
+        } else {
+            file::fchdir(fd.as_fd()).calling("fchdir")?;
+            m::mount_here(None, None, remount.flags, remount.data.as_deref())
+                .calling("mount MS_REMOUNT")?;
         }
         change(fd.as_fd(), &remount.then)
     }

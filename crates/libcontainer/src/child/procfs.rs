@@ -4,6 +4,7 @@
 //! cannot. Where the kernel does not give one (a user namespace that sees only a masked /proc), the container's is used after checking that it is procfs, and
 //! that nothing is mounted on the way.
 
+use super::instead::PROC_SUPER_MAGIC;
 use super::rootfs::filesystem_type;
 use super::{Child, Done};
 use crate::sync::{Calling, Fault, Text};
@@ -16,7 +17,6 @@ use kernel::{Errno, Result, io, mount};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 
-const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 /// The inode number of the root directory of every procfs (linux/proc_fs.h, `PROC_ROOT_INO`).
 const PROC_ROOT_INO: u64 = 1;
 

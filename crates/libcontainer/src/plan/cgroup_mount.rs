@@ -1,12 +1,14 @@
 //! Mounts of type `cgroup`: one filesystem on version 2, a tree of them on version 1.
 
 use super::mounts::{Context, Mounts, plain_bind, private_cgroups};
-use super::op::{Mount, Then};
+use super::op::{Instead, Mount, Then};
 use super::{Field, Op, c_string, step};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::spec::{Linux, Spec};
 use kernel::mount::{self as m, Attributes};
 use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWUSER};
 use std::ffi::{CString, c_ulong};
+use std::path::Path;
 
 /// What the entry asks for.
 pub struct CgroupMount {
@@ -17,9 +19,20 @@ pub struct CgroupMount {
     /// Propagation and recursive attributes.
     pub then: Then,
     /// Filesystem options (version 2).
-    pub data: Option<CString>,
+    pub data: Vec<String>,
     /// Its JSON pointer.
     pub field: Field,
+}
+
+/// Whether a decision depends on the options that the host's cgroup2 has ([`libcgroups::Layout::read_v2_options`]).
+pub fn needs_v2_options(spec: &Spec) -> bool {
+    let own = |linux: &Linux| {
+        let mut namespaces = linux.namespaces.iter();
+        namespaces.any(|n| n.r#type == "cgroup" && n.path.is_none())
+    };
+    let of_cgroups = |kind: &String| matches!(kind.as_str(), "cgroup" | "cgroup2");
+    let mut types = spec.mounts.iter().filter_map(|m| m.r#type.as_ref());
+    types.any(of_cgroups) && !spec.linux.as_deref().is_some_and(own)
 }
 
 /// Expands the entry.
@@ -32,36 +45,58 @@ pub fn plan(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Res
 }
 
 fn unified(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Result<()> {
-    // Where a new cgroup2 mount is refused (a user namespace without a cgroup namespace), bind what it would have shown.
-    let own = if private_cgroups(context) {
+    let c = |text: &str| c_string(text, || entry.field.to_string());
+    // Where a new mount is refused (a user namespace that does not own the cgroup namespace), bind what it would have shown.
+    let own = if context.namespaces.new & CLONE_NEWCGROUP != 0 {
         context.cgroup.v2_path()
     } else {
         None
     };
     // Else that is the host's tree, in which cgroups beside the container's may belong to the user who is root here: to be looked at only (CVE-2023-25809).
-    let not_ours = own.is_none() && context.namespaces.has(CLONE_NEWUSER);
-    let or_bind = own.map_or_else(
-        || "/sys/fs/cgroup".to_owned(),
-        |p| p.to_string_lossy().into_owned(),
-    );
+    let in_user_namespace = context.namespaces.has(CLONE_NEWUSER);
+    let not_ours = in_user_namespace && !private_cgroups(context);
+    let source = own.as_deref().unwrap_or(Path::new("/sys/fs/cgroup"));
+    let instead = Instead {
+        source: c(&source.to_string_lossy())?,
+        read_only: in_user_namespace && own.is_none(),
+    };
+    let data = options(entry, context)?;
     let mount = Mount {
-        target: c_string(&entry.target, || entry.field.to_string())?,
+        target: c(&entry.target)?,
         source: c"cgroup".to_owned(),
         fstype: c"cgroup2".to_owned(),
         flags: entry.flags | if not_ours { m::MS_RDONLY } else { 0 },
-        data: entry.data.clone(),
+        data: if data.is_empty() {
+            None
+        } else {
+            Some(c(&data)?)
+        },
         plain_target: true,
         new_target: false,
         copy_up: false,
         inherit_mode: false,
         then: entry.then.clone(),
         label: None,
-        or_bind: Some(c_string(&or_bind, || entry.field.to_string())?),
-        shared_cgroups: context.namespaces.new & CLONE_NEWCGROUP == 0,
+        instead: Some(instead),
     };
     out.steps
         .push(step(Op::Mount(Box::new(mount)), entry.field.clone()));
     Ok(())
+}
+
+/// There is one cgroup2 filesystem, and a mount in the machine's first cgroup namespace sets its options for everybody (nsdelegate, cgroups(7)): there
+/// they are what they were. In other namespaces the kernel ignores them.
+fn options(entry: &CgroupMount, context: &Context<'_>) -> Result<String> {
+    if context.namespaces.new & CLONE_NEWCGROUP != 0 {
+        return Ok(entry.data.join(","));
+    }
+    let set = context.host.cgroups.v2_options();
+    if let Some(other) = entry.data.iter().find(|o| !set.split(',').any(|s| s == *o)) {
+        let why = format!("\"{other}\" would change the cgroup filesystem of the whole machine");
+        return Err(Error::invalid(format!("{}/options", entry.field), why)
+            .hint("leave it out, or give the container a new cgroup namespace"));
+    }
+    Ok(set.to_owned())
 }
 
 /// A tmpfs with a directory for each hierarchy and a link for each controller that shares one.
@@ -80,8 +115,7 @@ fn legacy(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Resul
             copy_up: false,
             inherit_mode: false,
             then: Then::default(),
-            or_bind: None,
-            shared_cgroups: false,
+            instead: None,
             label: None,
         }))
     };

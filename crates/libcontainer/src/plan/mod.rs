@@ -29,8 +29,9 @@ pub mod scheduling;
 pub mod sysctl;
 
 pub use assemble::{Options, plan};
+pub use cgroup_mount::needs_v2_options;
 pub use host::Host;
-pub use op::{Await, Bind, DeviceNode, HookPoint, Mount, Op, Remount, Then};
+pub use op::{Await, Bind, DeviceNode, HookPoint, Instead, Mount, Op, Remount, Then};
 
 use crate::error::{Error, Result};
 use kernel::exec::StringArray;

@@ -2,7 +2,7 @@
 
 use super::cover::{Known, waiting_for};
 use super::namespaces::{self, Namespaces};
-use super::op::{Bind, Mount, Remount, Then};
+use super::op::{Bind, Instead, Mount, Remount, Then};
 use super::options::{self, Options};
 use super::{Field, Host, Idmap, Op, Step, Tree, c_string, step};
 use crate::error::{Error, Result};
@@ -158,10 +158,10 @@ impl<'a> Entry<'a> {
     }
 
     fn remount(&self, out: &mut Mounts) -> Result<()> {
-        let bind = self.options.bind.is_some();
         let remount = Remount {
             target: self.c(&self.target, "destination")?,
-            attributes: bind.then(|| self.options.remount_attributes()),
+            bind: self.options.bind.is_some(),
+            attributes: self.options.remount_attributes(),
             must_clear: self.options.must_clear(),
             flags: self.options.flags | m::MS_REMOUNT,
             data: self.data(None)?,
@@ -236,7 +236,6 @@ impl<'a> Entry<'a> {
         } else {
             self.options.flags
         };
-        let in_user_ns = context.namespaces.has(CLONE_NEWUSER);
         let mount = Mount {
             target: target.clone(),
             source: self.c(
@@ -263,16 +262,10 @@ impl<'a> Entry<'a> {
             copy_up: self.options.copy_up && tmpfs,
             inherit_mode: tmpfs && !self.options.data.iter().any(|d| d.starts_with("mode=")),
             then: self.options.then.clone(),
-            // The kernel gives a new sysfs, mqueue or procfs only to who owns the network, IPC or pid namespace.
-            or_bind: match self.fstype.as_str() {
-                "sysfs" if in_user_ns => Some(c"/sys".to_owned()),
-                "mqueue" if in_user_ns => Some(c"/dev/mqueue".to_owned()),
-                "proc" if in_user_ns && !context.namespaces.has(CLONE_NEWPID) => {
-                    Some(c"/proc".to_owned())
-                }
-                _ => None,
-            },
-            shared_cgroups: false,
+            instead: self.instead(context).map(|source| Instead {
+                source,
+                read_only: false,
+            }),
         };
         out.steps
             .push(step(Op::Mount(Box::new(mount)), self.field()));
@@ -285,6 +278,20 @@ impl<'a> Entry<'a> {
                 .push(step(Op::SetAttributes { target, attributes }, self.field()));
         }
         Ok(())
+    }
+
+    /// The kernel gives a new sysfs, mqueue or procfs only to who owns the network, IPC or pid namespace. With options of its own (`hidepid=`) a
+    /// filesystem is another than the host's.
+    fn instead(&self, context: &Context<'_>) -> Option<CString> {
+        if !context.namespaces.has(CLONE_NEWUSER) || !self.options.data.is_empty() {
+            return None;
+        }
+        match self.fstype.as_str() {
+            "sysfs" => Some(c"/sys".to_owned()),
+            "mqueue" => Some(c"/dev/mqueue".to_owned()),
+            "proc" if !context.namespaces.has(CLONE_NEWPID) => Some(c"/proc".to_owned()),
+            _ => None,
+        }
     }
 
     fn data(&self, label: Option<(&str, &str)>) -> Result<Option<CString>> {
@@ -314,7 +321,7 @@ impl<'a> Entry<'a> {
             target: self.target.clone(),
             flags: self.options.flags,
             then: self.options.then.clone(),
-            data: self.data(None)?,
+            data: self.options.data.clone(),
             field: self.field(),
         })
     }
@@ -325,7 +332,7 @@ pub fn private_cgroups(context: &Context<'_>) -> bool {
     context.namespaces.has(CLONE_NEWCGROUP)
 }
 
-/// A plain bind mount of a host directory, for the expansions of other mounts.
+/// A plain bind mount of a host directory, for the expansions of other mounts: private, and without what is mounted below it.
 pub fn plain_bind(
     target: CString,
     source: CString,
@@ -336,14 +343,14 @@ pub fn plain_bind(
     let attributes = Some(Attributes {
         set: options::attributes(flags),
         clear: 0,
-        propagation: 0,
+        propagation: m::MS_PRIVATE,
     });
     let bind = Bind {
         target,
         source,
         tree: None,
         idmapped: false,
-        recursive: true,
+        recursive: false,
         source_nofollow: false,
         copy_symlink: false,
         target_nofollow: false,

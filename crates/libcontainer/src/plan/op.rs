@@ -73,11 +73,17 @@ pub struct Mount {
     pub inherit_mode: bool,
     /// What to change on it and everything below, afterwards.
     pub then: Then,
-    /// Where this kernel or user namespace refuses the type, this directory is bound instead.
-    pub or_bind: Option<CString>,
-    /// cgroup2 in a cgroup namespace that is not new. In the machine's first one a mount sets the options of the whole filesystem, for everybody
-    /// (cgroups(7): nsdelegate), so there `or_bind` is bound.
-    pub shared_cgroups: bool,
+    /// What to do where this user namespace may not have a new mount of the type.
+    pub instead: Option<Instead>,
+}
+
+/// A mount of the host's that takes the place of a new one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instead {
+    /// The directory to bind, of the type that was to be mounted, with everything mounted below it: that may be there to hide something.
+    pub source: CString,
+    /// Whether nothing in it is for the container to change, whatever the flags say.
+    pub read_only: bool,
 }
 
 /// Changes to a mount once it is attached.
@@ -123,11 +129,13 @@ pub struct Bind {
 pub struct Remount {
     /// Where, inside the root filesystem.
     pub target: CString,
-    /// With `bind`: what changes on the mount alone.
-    pub attributes: Option<Attributes>,
+    /// Only the mount changes (`bind`). Else the filesystem does, unless it is one that the kernel has for everybody.
+    pub bind: bool,
+    /// What changes on the mount.
+    pub attributes: Attributes,
     /// As of [`Bind`].
     pub must_clear: u64,
-    /// Without `bind`: `MS_*` for the filesystem itself.
+    /// `MS_*` for the filesystem itself.
     pub flags: c_ulong,
     /// Comma-separated data, for the filesystem itself.
     pub data: Option<CString>,
