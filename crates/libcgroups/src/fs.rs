@@ -14,16 +14,27 @@ pub(crate) fn c_path(path: &Path) -> Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)
 }
 
-/// The whole of a small text file.
+/// The whole of a small text file without very long lines.
 pub(crate) fn read(path: &Path) -> Result<String> {
+    // Almost every file fits, and one read has reached the end: the kernel gives whole lines, as many as have room, so what stopped it would be a line of
+    // more than 2 KiB.
+    read_until(path, 2048)
+}
+
+/// The whole of a text file, whatever is in it.
+pub(crate) fn read_to_end(path: &Path) -> Result<String> {
+    read_until(path, 0)
+}
+
+/// Reads up to the end, which is taken to be reached by a first read of less than `enough`.
+fn read_until(path: &Path, enough: usize) -> Result<String> {
     let file = file::openat(CWD, &c_path(path)?, O_RDONLY, 0)?;
-    // Almost every file fits: one read that does not fill the buffer has reached the end (cgroupfs and procfs fill as much as they have).
     let mut buf = vec![0; 4096];
     let mut len = 0;
     loop {
         let n = io::read(file.as_fd(), &mut buf[len..])?;
         len += n;
-        if n == 0 || len < 4000 {
+        if n == 0 || len < enough {
             break;
         }
         buf.resize(len + 16384, 0);

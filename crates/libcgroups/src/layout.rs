@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Where cgroups are mounted by convention (systemd's, which every distribution follows).
 const ROOT: &str = "/sys/fs/cgroup";
+const MOUNTINFO: &str = "/proc/self/mountinfo";
 const CGROUP_SUPER_MAGIC: i64 = 0x27e0eb;
 const CGROUP2_SUPER_MAGIC: i64 = 0x63677270;
 
@@ -91,7 +92,7 @@ impl Layout {
                 None => {
                     let text = match &mut mountinfo {
                         Some(text) => text,
-                        none => none.insert(read(Path::new("/proc/self/mountinfo"))?),
+                        none => none.insert(read(Path::new(MOUNTINFO))?),
                     };
                     h.in_mountinfo(text)
                 }
@@ -148,7 +149,10 @@ impl Layout {
     /// Reads the options that the v2 tree has (`nsdelegate`, cgroups(7)) from /proc/self/mountinfo, which lists every mount of the host: not for every container.
     pub fn read_v2_options(&mut self) -> Result<()> {
         if let Some(v2) = &mut self.v2 {
-            v2.options = v2_options(&read_to_string(Path::new("/proc/self/mountinfo"))?);
+            let table = read_to_string(Path::new(MOUNTINFO))?;
+            v2.options = v2_options(&table).ok_or_else(|| {
+                Error::new("/proc/self/mountinfo does not list the cgroup2 filesystem")
+            })?;
         }
         Ok(())
     }
@@ -252,14 +256,20 @@ impl<'a> Own<'a> {
 }
 
 /// The options of cgroup2 in proc_pid_mountinfo(5)'s table: all its mounts have the same. SELinux adds words of its own; cgroup2's have no values.
-fn v2_options(table: &str) -> String {
+fn v2_options(table: &str) -> Option<String> {
     let mut rests = table.lines().filter_map(|line| line.split_once(" - "));
     let options = rests
-        .find_map(|(_, rest)| rest.strip_prefix("cgroup2 "))
-        .and_then(|rest| rest.split(' ').nth(1))
-        .unwrap_or_default();
+        .find_map(|(_, rest)| rest.strip_prefix("cgroup2 "))?
+        .split(' ')
+        .nth(1)?;
+    // A value with a comma is in quotes.
+    let mut quoted = false;
+    let words = options.split(|c| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    });
     let own = |o: &&str| !matches!(*o, "rw" | "ro" | "seclabel") && !o.contains('=');
-    options.split(',').filter(own).collect::<Vec<_>>().join(",")
+    Some(words.filter(own).collect::<Vec<_>>().join(","))
 }
 
 /// mountinfo writes space, tab, newline and backslash as three octal digits.
@@ -279,7 +289,11 @@ fn magic(path: &str) -> Option<i64> {
 
 /// Reads a small file of a kernel file system.
 fn read_to_string(path: &Path) -> Result<String> {
-    crate::fs::read(path).map_err(|e| Error::sys(format!("read {}", path.display()), e))
+    let read = match path == Path::new(MOUNTINFO) {
+        true => crate::fs::read_to_end,
+        false => crate::fs::read,
+    };
+    read(path).map_err(|e| Error::sys(format!("read {}", path.display()), e))
 }
 
 /// The path that /proc/PID/cgroup gives for the v1 hierarchy of these controllers, or for the v2 tree when there are none.
@@ -355,9 +369,14 @@ mod tests {
     #[test]
     fn options_of_v2_are_those_of_its_own() {
         let table = "23 2 0:21 / /sys rw,relatime - sysfs sysfs rw\n\
-            30 23 0:26 / /sys/fs/cgroup ro,nosuid shared:4 master:1 - cgroup2 cgroup rw,seclabel,context=a:b,nsdelegate,memory_recursiveprot\n";
-        assert_eq!(v2_options(table), "nsdelegate,memory_recursiveprot");
-        assert_eq!(v2_options("30 23 0:26 / /c rw - cgroup2 cgroup rw\n"), "");
+            30 23 0:26 / /sys/fs/cgroup ro,nosuid shared:4 master:1 - cgroup2 cgroup rw,seclabel,context=\"a:b:s0:c1,c2\",nsdelegate,memory_recursiveprot\n";
+        assert_eq!(
+            v2_options(table).as_deref(),
+            Some("nsdelegate,memory_recursiveprot")
+        );
+        let none = "30 23 0:26 / /c rw - cgroup2 cgroup rw\n";
+        assert_eq!(v2_options(none).as_deref(), Some(""));
+        assert_eq!(v2_options("30 23 0:26 / /c rw - tmpfs cgroup2 rw\n"), None);
     }
 
     #[test]

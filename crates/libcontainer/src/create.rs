@@ -149,7 +149,7 @@ pub fn decide(options: &Options<'_>) -> Result<(Spec, Plan, PathBuf)> {
         }));
     }
     let mut host = Host::probe()?;
-    if plan::needs_v2_options(&spec) {
+    if host.cgroups.is_v2() && plan::needs_v2_options(&spec) {
         host.cgroups
             .read_v2_options()
             .map_err(|e| Error::new(Kind::Failed, e.to_string()))?;

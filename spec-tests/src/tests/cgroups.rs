@@ -346,6 +346,19 @@ fn mounts(t: &mut Table) {
         });
     }
     t.add(
+        "mount-v1-rro",
+        "config.md#linux-mount-options MUST: recursive options hold for every hierarchy of a cgroup mount on v1",
+        |c| {
+            crate::config::add_mount(&mut c.config, "/sys/fs/cgroup", "cgroup", "cgroup", &["rro"]);
+            let seen = c.inspect()?;
+            for mount in seen.mounts().iter().filter(|m| m.point.starts_with("/sys/fs/cgroup")) {
+                check!(mount.has("ro"), "{} has {:?}", mount.point, mount.options);
+            }
+            Ok(())
+        },
+    )
+    .needs(&[Need::Root, Need::CgroupV1]);
+    t.add(
         "mount-v1-links",
         "engines: on v1 the controllers are folders or links of /sys/fs/cgroup",
         |c| {

@@ -154,9 +154,11 @@ const DESCRIPTORS: &str = "CVE-2024-21626, CVE-2016-9962: no descriptor of the h
 const SYSCTL: &str = "CVE-2022-0811: only parameters of the container's own namespaces";
 
 /// Tests of other subjects that are security tests, too.
-const GUARDS: [(&str, &str); 33] = [
+const GUARDS: [(&str, &str); 35] = [
     ("cgroups/shared-below", CGROUPS),
     ("cgroups/shared-below-user", CGROUPS),
+    ("cgroups/shared-below-user-rrw", CGROUPS),
+    ("cgroups/shared-below-user-remount", CGROUPS),
     ("cgroups/shared-sysfs-user", CGROUPS),
     ("user/additional-gids", GROUPS),
     ("user/no-inherited-groups", GROUPS),

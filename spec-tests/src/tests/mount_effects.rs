@@ -1,6 +1,6 @@
 //! That mount options hold, and those that are no flags. config.md#linux-mount-options.
 
-use crate::config::{add_mount, push};
+use crate::config::{add_mount, grant, push};
 use crate::host::Need;
 use crate::table::Table;
 use crate::{check, check_eq};
@@ -130,6 +130,43 @@ fn special(t: &mut Table) {
                 "options are {:?}",
                 mounts[0].options
             );
+            Ok(())
+        },
+    )
+    .needs(&[Need::Root]);
+    t.add(
+        "remount-sysfs",
+        "config.md#linux-mount-options MUST: remount makes what the container has to itself writable",
+        |c| {
+            grant(&mut c.config, &["CAP_NET_ADMIN"]);
+            add_mount(&mut c.config, "/sys", "sysfs", "sysfs", &["remount", "rw"]);
+            let seen = c.attempt(&["write", "/sys/class/net/lo/ifalias", "x"])?;
+            check_eq!(seen["errno"], 0, "errno of the write");
+            Ok(())
+        },
+    )
+    .needs(&[Need::Root]);
+    t.add(
+        "remount-bind",
+        "engines: to remount what is bound makes nothing read-only on the host",
+        |c| {
+            let volume = c.volume("volume")?;
+            let none = rustix::mount::MountFlags::empty();
+            rustix::mount::mount("tmpfs", &volume, "tmpfs", none, None)?;
+            for options in [&["bind"][..], &["remount", "ro"]] {
+                add_mount(
+                    &mut c.config,
+                    "/data",
+                    "none",
+                    &volume.to_string_lossy(),
+                    options,
+                );
+            }
+            let seen = c.attempt(&["write", "/data/file", "x"]);
+            let written = fs::write(volume.join("host"), "x");
+            rustix::mount::unmount(&volume, rustix::mount::UnmountFlags::DETACH)?;
+            check!(written.is_ok(), "the host's writing: {written:?}");
+            check_eq!(seen?["errno"], 30, "errno of the container's writing");
             Ok(())
         },
     )

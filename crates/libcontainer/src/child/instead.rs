@@ -1,9 +1,9 @@
-//! Filesystems of the kernel that are not the container's alone: one instance serves the machine or a namespace, however often it is mounted.
+//! Filesystems that the kernel has once, for the machine or for a namespace, however often they are mounted.
 
 use super::rootfs::filesystem_type;
-use super::{Done, attributes};
+use super::{Done, attributes, below};
 use crate::plan::{Instead, Mount, options};
-use crate::sync::{Calling, Fault};
+use crate::sync::{Calling, Fault, Text};
 use kernel::Errno;
 use kernel::file::CWD;
 use kernel::mount::{self as m, Attributes};
@@ -13,7 +13,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 pub(super) const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 pub(super) const SYSFS_MAGIC: i64 = 0x6265_6572;
 const MQUEUE_MAGIC: i64 = 0x1980_0202;
-const CGROUP_SUPER_MAGIC: i64 = 0x0027_e0eb;
 const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
 
 /// What statfs(2) says of a type for which a mount of the host's can stand in.
@@ -27,47 +26,90 @@ fn magic(fstype: &CStr) -> Option<i64> {
     }
 }
 
-/// Whether this is such a filesystem: what a remount does to it, it does to the host's mounts as well. (procfs is one for each mount, since 5.8.)
-pub(super) fn is_for_everybody(fd: BorrowedFd<'_>) -> Result<bool, Fault> {
-    Ok(matches!(
-        filesystem_type(fd)?,
-        CGROUP_SUPER_MAGIC | CGROUP2_SUPER_MAGIC | SYSFS_MAGIC | MQUEUE_MAGIC
-    ))
+/// Tells a filesystem context what mount(2) is told in one string.
+pub(super) fn configure(
+    context: BorrowedFd<'_>,
+    mount: &Mount,
+    data: Option<&CStr>,
+) -> kernel::Result<()> {
+    m::fsconfig(context, c"source", Some(&mount.source))?;
+    for word in data
+        .map_or(&b""[..], CStr::to_bytes)
+        .split(|b| *b == b',')
+        .filter(|w| !w.is_empty())
+    {
+        let mut parts = word.splitn(2, |b| *b == b'=');
+        let (mut key, mut value) = (Text::<256>::new(), Text::<1024>::new());
+        key.push(parts.next().unwrap_or_default());
+        let has_value = parts.next().map(|v| value.push(v)).is_some();
+        m::fsconfig(
+            context,
+            key.as_cstr()?,
+            has_value.then_some(value.as_cstr()?),
+        )?;
+    }
+    Ok(())
 }
 
-/// Mounts what the host has where a new mount was refused. The flags hold for everything below, too; before it is attached nothing ties it to the host's
-/// mounts any more. Access times mean nothing in these filesystems, and a user namespace may not change how they are kept.
-pub(super) fn bind_instead(
+/// mount(2) refuses one filesystem twice on the same place (EBUSY). A mount that was made elsewhere may go there.
+pub(super) fn mount_again(
     mount: &Mount,
-    instead: &Instead,
-    refused: Errno,
+    data: Option<&CStr>,
     target: BorrowedFd<'_>,
-) -> Done {
-    let read_only = if instead.read_only { m::MS_RDONLY } else { 0 };
-    let change = Attributes {
-        set: options::attributes(mount.flags | read_only) & !m::MOUNT_ATTR__ATIME,
-        clear: 0,
-        propagation: m::MS_PRIVATE,
-    };
-    // Only an attached mount can be remounted, and only by itself: there (before 5.12) the kernel refuses to leave out what is below.
-    let at_once = m::has_set_attributes();
+) -> kernel::Result<()> {
+    if magic(&mount.fstype).is_none() {
+        return Err(Errno::EBUSY);
+    }
+    let context = m::fsopen(&mount.fstype).map_err(|_| Errno::EBUSY)?;
+    configure(context.as_fd(), mount, data)?;
+    let new = m::fsmount(context.as_fd(), options::attributes(mount.flags))?;
+    m::move_mount(new.as_fd(), target)
+}
+
+/// Mounts what the host has where a new mount was not permitted.
+pub(super) fn bind_instead(mount: &Mount, instead: &Instead, target: BorrowedFd<'_>) -> Done {
     let source = instead.source.to_bytes();
-    let tree = m::clone_tree(CWD, &instead.source, at_once, false)
+    let tree = m::clone_tree(CWD, &instead.source, true, false)
         .map_err(|e| Fault::about("open_tree", e, source))?;
-    let tree = tree.as_fd();
-    if magic(&mount.fstype) != Some(filesystem_type(tree)?) {
-        let mut fault = Fault::about("mount", refused, source);
+    if magic(&mount.fstype) != Some(filesystem_type(tree.as_fd())?) {
+        let mut fault = Fault::about("mount", Errno::EPERM, source);
         fault.detail.push(b" is no ");
         fault.detail.push(mount.fstype.to_bytes());
         fault.detail.push(b" that could be bound instead");
         return Err(fault);
     }
-    if at_once {
-        attributes::set(tree, true, change)?;
+    let read_only = if instead.read_only { m::MS_RDONLY } else { 0 };
+    attach_whole(
+        tree.as_fd(),
+        target,
+        options::attributes(mount.flags | read_only),
+    )
+}
+
+/// Attaches a copy of mounts of the host that has nothing to do with them any more, with attributes that hold for all of it. Access times mean nothing in
+/// filesystems of the kernel, and a user namespace may not change how they are kept.
+pub(super) fn attach_whole(tree: BorrowedFd<'_>, target: BorrowedFd<'_>, attributes: u64) -> Done {
+    let change = Attributes {
+        set: attributes & !(m::MOUNT_ATTR__ATIME | m::MOUNT_ATTR_NODIRATIME),
+        clear: 0,
+        propagation: m::MS_PRIVATE,
+    };
+    match m::set_attributes(tree, true, change, None) {
+        // Only an attached mount can be remounted, and each by itself.
+        Err(Errno::ENOSYS) => {
+            m::move_mount(tree, target).calling("move_mount")?;
+            let private = Attributes { set: 0, ..change };
+            attributes::set(tree, true, private)?;
+            let each = Attributes {
+                propagation: 0,
+                ..change
+            };
+            attributes::set(tree, false, each)?;
+            below::each(tree, |fd| attributes::set(fd, false, each))
+        }
+        other => {
+            other.calling("mount_setattr")?;
+            m::move_mount(tree, target).calling("move_mount")
+        }
     }
-    m::move_mount(tree, target).calling("move_mount")?;
-    if at_once {
-        return Ok(());
-    }
-    attributes::set(tree, false, change)
 }

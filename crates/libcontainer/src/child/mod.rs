@@ -4,6 +4,7 @@
 //! first failure as a record of fixed size; the parent, holding the same plan, makes a sentence of it.
 
 mod attributes;
+mod below;
 mod copy_up;
 mod devices;
 mod identity;

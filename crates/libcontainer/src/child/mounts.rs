@@ -3,7 +3,9 @@
 //! A target is looked up once, inside the root filesystem, and held by a descriptor. A new filesystem is mounted on "." after fchdir to
 //! it; everything else moves there by descriptor. So nobody can put another place under the path between look-up and mount.
 
-use super::instead::{PROC_SUPER_MAGIC, SYSFS_MAGIC, bind_instead, is_for_everybody};
+use super::instead::{
+    PROC_SUPER_MAGIC, SYSFS_MAGIC, attach_whole, bind_instead, configure, mount_again,
+};
 use super::rootfs::filesystem_type;
 use super::{Brief, Briefly, Child, Done, attributes};
 use crate::plan::{Bind, Mount, Remount, Then};
@@ -84,11 +86,15 @@ impl<'a> Child<'a> {
             None
         };
         file::fchdir(target.as_fd()).calling("fchdir")?;
-        let mounted = m::mount_here(Some(&mount.source), Some(&mount.fstype), mount.flags, data);
+        let mut mounted =
+            m::mount_here(Some(&mount.source), Some(&mount.fstype), mount.flags, data);
+        if mounted == Err(Errno::EBUSY) {
+            mounted = mount_again(mount, data, target.as_fd());
+        }
         match (mounted, &mount.instead) {
             (Ok(()), _) => self.label_root(mount)?,
-            (Err(errno @ (Errno::EPERM | Errno::EBUSY)), Some(instead)) => {
-                bind_instead(mount, instead, errno, target.as_fd())?;
+            (Err(Errno::EPERM | Errno::EBUSY), Some(instead)) => {
+                bind_instead(mount, instead, target.as_fd())?;
             }
             (Err(errno), _) => return Err(refusal(mount, data, errno)),
         }
@@ -234,14 +240,9 @@ impl<'a> Child<'a> {
                 .brief()?,
         };
         guard_proc(bind, tree, target.as_fd())?;
-        let late = match bind.attributes {
-            Some(change) => set_unless_locked(tree, change, bind.must_clear)?,
-            None => None,
-        };
-        m::move_mount(tree, target.as_fd()).calling("move_mount")?;
-        // The descriptor is that of the mount, attached or not.
-        if let Some(change) = late {
-            attributes::set(tree, false, change)?;
+        match bind.attributes {
+            Some(change) if bind.whole => attach_whole(tree, target.as_fd(), change.set)?,
+            _ => attach(bind, tree, target.as_fd())?,
         }
         if kernels {
             let magic = filesystem_type(tree)?;
@@ -258,15 +259,7 @@ impl<'a> Child<'a> {
             .open(&remount.target, O_PATH)
             .calling("open target")
             .brief()?;
-        let for_everybody = !remount.bind && is_for_everybody(fd.as_fd())?;
-        if for_everybody && remount.data.is_some() {
-            return Err(Fault::about(
-                "mount MS_REMOUNT",
-                Errno::EINVAL,
-                b"the options of this filesystem are everybody's",
-            ));
-        }
-        if remount.bind || for_everybody {
+        if remount.bind {
             let late = set_unless_locked(fd.as_fd(), remount.attributes, remount.must_clear)?;
             if let Some(change) = late {
                 attributes::set(fd.as_fd(), false, change)?;
@@ -287,6 +280,16 @@ impl<'a> Child<'a> {
             .brief()?;
         attributes::set(fd.as_fd(), false, change)
     }
+}
+
+fn attach(bind: &Bind, tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Done {
+    let late = match bind.attributes {
+        Some(change) => set_unless_locked(tree, change, bind.must_clear)?,
+        None => None,
+    };
+    m::move_mount(tree, target).calling("move_mount")?;
+    // The descriptor is that of the mount, attached or not.
+    late.map_or(Ok(()), |change| attributes::set(tree, false, change))
 }
 
 /// Sets attributes on a copy that is not attached yet. A user namespace may add restrictions but not lift those that the host has set; they stay, unless
@@ -370,22 +373,7 @@ fn refusal(mount: &Mount, data: Option<&CStr>, errno: Errno) -> Fault {
     let Ok(context) = m::fsopen(&mount.fstype) else {
         return fault;
     };
-    let _ = m::fsconfig(context.as_fd(), c"source", Some(&mount.source));
-    for word in data
-        .map_or(&b""[..], CStr::to_bytes)
-        .split(|b| *b == b',')
-        .filter(|w| !w.is_empty())
-    {
-        let mut parts = word.splitn(2, |b| *b == b'=');
-        let (mut key, mut value) = (Text::<256>::new(), Text::<1024>::new());
-        key.push(parts.next().unwrap_or_default());
-        let has_value = parts.next().map(|v| value.push(v)).is_some();
-        if let (Ok(key), Ok(value)) = (key.as_cstr(), value.as_cstr()) {
-            if m::fsconfig(context.as_fd(), key, has_value.then_some(value)).is_err() {
-                break;
-            }
-        }
-    }
+    let _ = configure(context.as_fd(), mount, data);
     let mut buf = [0; 256];
     let log = m::fscontext_log(context.as_fd(), &mut buf).trim_ascii();
     // "e tmpfs: Bad value for 'size'": a letter for the severity comes first.

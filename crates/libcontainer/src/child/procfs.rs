@@ -10,8 +10,8 @@ use super::{Child, Done};
 use crate::sync::{Calling, Fault, Text};
 use crate::walk;
 use kernel::file::{
-    self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS,
-    RESOLVE_NO_XDEV,
+    self, CWD, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, O_WRONLY, RESOLVE_BENEATH,
+    RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV,
 };
 use kernel::{Errno, Result, io, mount};
 use std::ffi::CStr;
@@ -55,6 +55,12 @@ pub(super) fn enter_descriptors() -> Done {
     let dir = walk::open(procfs.as_fd(), c"thread-self/fd", flags, RESOLVE)
         .calling("open /proc/thread-self/fd")?;
     file::fchdir(dir.as_fd()).calling("fchdir")
+}
+
+/// Opens a file about this process, for reading.
+pub(super) fn open_own(path: &CStr) -> std::result::Result<OwnedFd, Fault> {
+    let procfs = procfs(|| file::openat(CWD, c"/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0))?;
+    walk::open(procfs.as_fd(), path, O_RDONLY, RESOLVE).calling("open")
 }
 
 impl Child<'_> {

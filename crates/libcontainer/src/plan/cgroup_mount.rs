@@ -1,7 +1,7 @@
 //! Mounts of type `cgroup`: one filesystem on version 2, a tree of them on version 1.
 
 use super::mounts::{Context, Mounts, plain_bind, private_cgroups};
-use super::op::{Instead, Mount, Then};
+use super::op::{Instead, Mount, Remount, Then};
 use super::{Field, Op, c_string, step};
 use crate::error::{Error, Result};
 use crate::spec::{Linux, Spec};
@@ -46,21 +46,26 @@ pub fn plan(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Res
 
 fn unified(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Result<()> {
     let c = |text: &str| c_string(text, || entry.field.to_string());
-    // Where a new mount is refused (a user namespace that does not own the cgroup namespace), bind what it would have shown.
-    let own = if context.namespaces.new & CLONE_NEWCGROUP != 0 {
+    // Where a new mount is refused (a user namespace that does not own the cgroup namespace), bind of the host's what is the container's.
+    let own = if private_cgroups(context) {
         context.cgroup.v2_path()
     } else {
         None
     };
-    // Else that is the host's tree, in which cgroups beside the container's may belong to the user who is root here: to be looked at only (CVE-2023-25809).
-    let in_user_namespace = context.namespaces.has(CLONE_NEWUSER);
-    let not_ours = in_user_namespace && !private_cgroups(context);
+    // Else all of it, in which cgroups beside the container's may belong to the user who is root here: to be looked at only (CVE-2023-25809).
+    let not_ours = own.is_none() && context.namespaces.has(CLONE_NEWUSER);
     let source = own.as_deref().unwrap_or(Path::new("/sys/fs/cgroup"));
     let instead = Instead {
         source: c(&source.to_string_lossy())?,
-        read_only: in_user_namespace && own.is_none(),
+        read_only: own.is_none(),
     };
-    let data = options(entry, context)?;
+    let new = context.namespaces.new & CLONE_NEWCGROUP != 0;
+    let mut then = entry.then.clone();
+    if own.is_none() {
+        then.recursive.clear &= !m::MOUNT_ATTR_RDONLY;
+    }
+    let set = (!new).then(|| context.host.cgroups.v2_options());
+    let data = options(entry, set)?;
     let mount = Mount {
         target: c(&entry.target)?,
         source: c"cgroup".to_owned(),
@@ -75,7 +80,7 @@ fn unified(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Resu
         new_target: false,
         copy_up: false,
         inherit_mode: false,
-        then: entry.then.clone(),
+        then,
         label: None,
         instead: Some(instead),
     };
@@ -85,16 +90,17 @@ fn unified(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Resu
 }
 
 /// There is one cgroup2 filesystem, and a mount in the machine's first cgroup namespace sets its options for everybody (nsdelegate, cgroups(7)): there
-/// they are what they were. In other namespaces the kernel ignores them.
-fn options(entry: &CgroupMount, context: &Context<'_>) -> Result<String> {
-    if context.namespaces.new & CLONE_NEWCGROUP != 0 {
+/// they are what is `set`. In a new namespace the kernel ignores them.
+fn options(entry: &CgroupMount, set: Option<&str>) -> Result<String> {
+    let Some(set) = set else {
         return Ok(entry.data.join(","));
-    }
-    let set = context.host.cgroups.v2_options();
+    };
     if let Some(other) = entry.data.iter().find(|o| !set.split(',').any(|s| s == *o)) {
-        let why = format!("\"{other}\" would change the cgroup filesystem of the whole machine");
+        let why = format!(
+            "\"{other}\" is not an option that the machine's cgroup2 has, and there is but one"
+        );
         return Err(Error::invalid(format!("{}/options", entry.field), why)
-            .hint("leave it out, or give the container a new cgroup namespace"));
+            .hint("leave it out, or give the container a new cgroup namespace, where options have no effect"));
     }
     Ok(set.to_owned())
 }
@@ -167,11 +173,52 @@ fn legacy(entry: &CgroupMount, context: &Context<'_>, out: &mut Mounts) -> Resul
         }
     }
     let attributes = Attributes {
-        set: m::MOUNT_ATTR_RDONLY,
+        set: if entry.flags & m::MS_RDONLY != 0 {
+            m::MOUNT_ATTR_RDONLY
+        } else {
+            0
+        },
         ..Attributes::default()
     };
-    if entry.flags & m::MS_RDONLY != 0 {
-        push(Op::SetAttributes { target, attributes });
+    if attributes.set != 0 || entry.then != Then::default() {
+        push(Op::Remount(Box::new(Remount {
+            target,
+            bind: true,
+            attributes,
+            must_clear: 0,
+            flags: 0,
+            data: None,
+            then: entry.then.clone(),
+        })));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_the_hosts_unless_the_namespace_is_new() {
+        let host = Some("nsdelegate,memory_recursiveprot");
+        for (given, set, becomes) in [
+            (&[][..], host, Ok("nsdelegate,memory_recursiveprot")),
+            (&["nsdelegate"], host, Ok("nsdelegate,memory_recursiveprot")),
+            (&["nsdelegate"], None, Ok("nsdelegate")),
+            (&[], Some(""), Ok("")),
+            (&["nsdelegate"], Some(""), Err("/mounts/3/options")),
+            (&["recursive"], host, Err("/mounts/3/options")),
+        ] {
+            let entry = CgroupMount {
+                target: "/sys/fs/cgroup".into(),
+                flags: 0,
+                then: Then::default(),
+                data: given.iter().map(|o| (*o).to_owned()).collect(),
+                field: "/mounts/3".into(),
+            };
+            let got = options(&entry, set);
+            let got = got.as_deref().map_err(|e| e.pointer().unwrap_or_default());
+            assert_eq!(got, becomes, "{given:?} on {set:?}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::{Field, Host, Idmap, Op, Step, Tree, c_string, step};
 use crate::error::{Error, Result};
 use crate::spec::{self, Linux};
 use kernel::mount::{self as m, Attributes};
-use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWUSER};
+use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWPID, CLONE_NEWUSER};
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::path::Path;
@@ -73,9 +73,11 @@ pub fn mounts(
         entry.plan(context, trees, &mut result)?;
         let new = result.last[last..].iter().filter_map(waiting_for);
         result.waiting.extend(new.map(<[u8]>::to_vec));
-        result.steps[before..]
-            .iter_mut()
-            .for_each(|step| known.see(&mut step.op));
+        for step in &mut result.steps[before..] {
+            known
+                .see(&mut step.op, context.namespaces)
+                .map_err(|e| e.field(format!("/mounts/{i}/options")))?;
+        }
     }
     Ok(result)
 }
@@ -219,6 +221,7 @@ impl<'a> Entry<'a> {
             target_nofollow: self.options.target_nofollow,
             attributes: self.options.bind_attributes(),
             must_clear: self.options.must_clear(),
+            whole: false,
             then: self.options.then.clone(),
             optional: false,
         };
@@ -280,15 +283,15 @@ impl<'a> Entry<'a> {
         Ok(())
     }
 
-    /// The kernel gives a new sysfs, mqueue or procfs only to who owns the network, IPC or pid namespace. With options of its own (`hidepid=`) a
-    /// filesystem is another than the host's.
+    /// The kernel gives a new sysfs, mqueue or procfs only to who owns the network, IPC or pid namespace. Where that is the host's, so is the filesystem,
+    /// unless it has options of its own (`hidepid=`).
     fn instead(&self, context: &Context<'_>) -> Option<CString> {
         if !context.namespaces.has(CLONE_NEWUSER) || !self.options.data.is_empty() {
             return None;
         }
         match self.fstype.as_str() {
-            "sysfs" => Some(c"/sys".to_owned()),
-            "mqueue" => Some(c"/dev/mqueue".to_owned()),
+            "sysfs" if !context.namespaces.has(CLONE_NEWNET) => Some(c"/sys".to_owned()),
+            "mqueue" if !context.namespaces.has(CLONE_NEWIPC) => Some(c"/dev/mqueue".to_owned()),
             "proc" if !context.namespaces.has(CLONE_NEWPID) => Some(c"/proc".to_owned()),
             _ => None,
         }
@@ -332,7 +335,7 @@ pub fn private_cgroups(context: &Context<'_>) -> bool {
     context.namespaces.has(CLONE_NEWCGROUP)
 }
 
-/// A plain bind mount of a host directory, for the expansions of other mounts: private, and without what is mounted below it.
+/// A bind mount of a host directory and all that is mounted below it, for the expansions of other mounts.
 pub fn plain_bind(
     target: CString,
     source: CString,
@@ -343,19 +346,20 @@ pub fn plain_bind(
     let attributes = Some(Attributes {
         set: options::attributes(flags),
         clear: 0,
-        propagation: m::MS_PRIVATE,
+        propagation: 0,
     });
     let bind = Bind {
         target,
         source,
         tree: None,
         idmapped: false,
-        recursive: false,
+        recursive: true,
         source_nofollow: false,
         copy_symlink: false,
         target_nofollow: false,
         attributes,
         must_clear: 0,
+        whole: true,
         then,
         optional,
     };

@@ -118,6 +118,8 @@ pub struct Bind {
     pub attributes: Option<Attributes>,
     /// Attributes whose clearing was asked for in so many words: when the kernel has locked them, that is an error.
     pub must_clear: u64,
+    /// The attributes hold for everything mounted below, too, and nothing ties the copy to the host's mounts.
+    pub whole: bool,
     /// What to change on it afterwards.
     pub then: Then,
     /// A missing source is passed over.
@@ -129,7 +131,7 @@ pub struct Bind {
 pub struct Remount {
     /// Where, inside the root filesystem.
     pub target: CString,
-    /// Only the mount changes (`bind`). Else the filesystem does, unless it is one that the kernel has for everybody.
+    /// Only the mount changes: `bind`, or the filesystem is not the container's own.
     pub bind: bool,
     /// What changes on the mount.
     pub attributes: Attributes,
