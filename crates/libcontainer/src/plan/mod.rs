@@ -24,6 +24,7 @@ mod op;
 pub mod options;
 pub mod paths;
 pub mod process;
+mod remount;
 mod rootfs;
 pub mod scheduling;
 pub mod sysctl;

@@ -4,6 +4,7 @@ use super::cover::{Known, waiting_for};
 use super::namespaces::{self, Namespaces};
 use super::op::{Bind, Instead, Mount, Remount, Then};
 use super::options::{self, Options};
+use super::remount::restrict;
 use super::{Field, Host, Idmap, Op, Step, Tree, c_string, step};
 use crate::error::{Error, Result};
 use crate::spec::{self, Linux};
@@ -74,9 +75,7 @@ pub fn mounts(
         let new = result.last[last..].iter().filter_map(waiting_for);
         result.waiting.extend(new.map(<[u8]>::to_vec));
         for step in &mut result.steps[before..] {
-            known
-                .see(&mut step.op, context.namespaces)
-                .map_err(|e| e.field(format!("/mounts/{i}/options")))?;
+            known.see(&mut step.op);
         }
     }
     Ok(result)
@@ -148,7 +147,7 @@ impl<'a> Entry<'a> {
 
     fn plan(&self, context: &Context<'_>, trees: &mut Vec<Tree>, out: &mut Mounts) -> Result<()> {
         if self.options.remount {
-            return self.remount(out);
+            return self.remount(context, out);
         }
         if self.options.bind.is_some() {
             return self.bind(context, trees, out);
@@ -159,8 +158,8 @@ impl<'a> Entry<'a> {
         }
     }
 
-    fn remount(&self, out: &mut Mounts) -> Result<()> {
-        let remount = Remount {
+    fn remount(&self, context: &Context<'_>, out: &mut Mounts) -> Result<()> {
+        let mut remount = Remount {
             target: self.c(&self.target, "destination")?,
             bind: self.options.bind.is_some(),
             attributes: self.options.remount_attributes(),
@@ -169,6 +168,8 @@ impl<'a> Entry<'a> {
             data: self.data(None)?,
             then: self.options.then.clone(),
         };
+        restrict(&mut remount, &out.steps, context.namespaces)
+            .map_err(|e| e.field(format!("/mounts/{}/options", self.index)))?;
         out.steps
             .push(step(Op::Remount(Box::new(remount)), self.field()));
         Ok(())
