@@ -334,24 +334,28 @@ fn in_user_namespace(t: &mut Table) {
         "shared-sysfs-user",
         "engines: the host's /sys in place of a new one has its flags on everything below, and hears nothing of the host",
         |c| {
+            // Covered in part, as in a container: the kernel gives no new one then, whoever owns the network.
+            mount("tmpfs", "/sys/firmware", "tmpfs", MountFlags::empty(), Some(c"mode=700"))?;
             c.share_mounts()?;
             use_user_namespace(&mut c.config, 200_000);
-            remove_namespace(&mut c.config, "network");
             mount_options(c, "/sys", &["nosuid", "noexec", "nodev", "ro", "noatime", "nodiratime"]);
             // What is mounted below is then the host's alone.
             c.config["linux"]["maskedPaths"] = json!([]);
             c.config["linux"]["readonlyPaths"] = json!([]);
-            let seen = c.inspect()?;
-            let mounts: Vec<_> = seen.mounts();
-            let mut count = 0;
-            for mount in mounts.iter().filter(|m| m.point.starts_with("/sys")) {
-                for flag in ["ro", "nosuid", "noexec", "nodev"] {
-                    check!(mount.has(flag), "{} has {:?}", mount.point, mount.options);
+            for network in [true, false] {
+                if !network {
+                    remove_namespace(&mut c.config, "network");
                 }
-                check_eq!(mount.propagation.len(), 0, "propagation of {}", mount.point);
-                count += 1;
+                let mounts = c.inspect()?.mounts();
+                let found: Vec<_> = mounts.iter().filter(|m| m.point.starts_with("/sys")).collect();
+                for mount in &found {
+                    for flag in ["ro", "nosuid", "noexec", "nodev"] {
+                        check!(mount.has(flag), "{} has {:?}", mount.point, mount.options);
+                    }
+                    check_eq!(mount.propagation.len(), 0, "propagation of {}", mount.point);
+                }
+                check!(found.iter().any(|m| m.point == "/sys/firmware"), "/sys is {found:?}");
             }
-            check!(count > 1, "nothing is mounted below /sys: {mounts:?}");
             Ok(())
         },
     )

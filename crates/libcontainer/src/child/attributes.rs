@@ -15,11 +15,11 @@ pub(super) fn set(fd: BorrowedFd<'_>, recursive: bool, change: Attributes) -> Do
     }
 }
 
-/// The same by mount(2), which knows a mount by its path alone: "." for a directory that is the current one, and for a file its link in procfs.
+/// The same by mount(2), which knows a mount by its path alone: "." for a directory that becomes the current one, and for a file its link in procfs.
 fn remount(fd: BorrowedFd<'_>, recursive: bool, change: Attributes) -> Done {
     let mut path = Text::<32>::new();
-    if file::fstat(fd).calling("fstat")?.st_mode & libc::S_IFMT == libc::S_IFDIR {
-        file::fchdir(fd).calling("fchdir")?;
+    // A directory that this process may not enter is like a file.
+    if file::fchdir(fd).is_ok() {
         path.push(b".");
     } else {
         procfs::enter_descriptors()?;

@@ -10,12 +10,13 @@ use kernel::file::{
 use kernel::{Errno, io};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-/// The longest line of mountinfo with two paths in which every byte is escaped would be longer still; nobody has such names.
+/// How much of a line is looked at: the paths come first, and options may be of any length.
 const LINE: usize = 2 * PATH_MAX;
 
 /// Calls `act` with the root of each mount below `top`, the root of one that is attached.
 ///
-/// proc_pid_mountinfo(5) lists them by their paths. Each is looked up from `top` on, through no link; what is not there any more, or covered, is passed over.
+/// proc_pid_mountinfo(5) lists them by their paths. Each is looked up from `top` on, through no link; what is not there any more, covered, or out of reach
+/// (of the container, too, then) is passed over.
 // Out of line: the pages of its frame would be touched each time.
 #[cold]
 #[inline(never)]
@@ -29,6 +30,7 @@ pub(super) fn each(top: BorrowedFd<'_>, act: impl Fn(BorrowedFd<'_>) -> Done) ->
     let table = procfs::open_own(c"thread-self/mountinfo")?;
     let mut buf = [0; LINE];
     let mut len = 0;
+    let mut in_line = false;
     loop {
         let n = io::read(table.as_fd(), &mut buf[len..]).calling("read mountinfo")?;
         if n == 0 {
@@ -37,22 +39,37 @@ pub(super) fn each(top: BorrowedFd<'_>, act: impl Fn(BorrowedFd<'_>) -> Done) ->
         len += n;
         let mut done = 0;
         while let Some(end) = buf[done..len].iter().position(|b| *b == b'\n') {
-            let line = &buf[done..done + end];
-            if let Some(mut below) = below(line, path) {
-                let below = below.as_cstr().calling("open mount")?;
-                let resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-                match walk::open(top, below, O_PATH, resolve) {
-                    Err(Errno::ENOENT | Errno::ENOTDIR) => {}
-                    fd => act(fd.calling("open mount")?.as_fd())?,
-                }
+            if !std::mem::take(&mut in_line) {
+                one(&buf[done..done + end], path, top, &act)?;
             }
             done += end + 1;
         }
         buf.copy_within(done..len, 0);
         len -= done;
-        if len == LINE {
-            return Err(Errno::ENAMETOOLONG).calling("read mountinfo");
+        if len == LINE || in_line {
+            if !in_line {
+                one(&buf, path, top, &act)?;
+            }
+            in_line = true;
+            len = 0;
         }
+    }
+}
+
+fn one(
+    line: &[u8],
+    path: &[u8],
+    top: BorrowedFd<'_>,
+    act: impl Fn(BorrowedFd<'_>) -> Done,
+) -> Done {
+    let Some(mut below) = below(line, path) else {
+        return Ok(());
+    };
+    let below = below.as_cstr().calling("open mount")?;
+    let resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    match walk::open(top, below, O_PATH, resolve) {
+        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) => Ok(()),
+        fd => act(fd.calling("open mount")?.as_fd()),
     }
 }
 

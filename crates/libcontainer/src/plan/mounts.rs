@@ -9,7 +9,7 @@ use super::{Field, Host, Idmap, Op, Step, Tree, c_string, step};
 use crate::error::{Error, Result};
 use crate::spec::{self, Linux};
 use kernel::mount::{self as m, Attributes};
-use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWPID, CLONE_NEWUSER};
+use kernel::process::{CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWUSER};
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::path::Path;
@@ -123,8 +123,10 @@ impl<'a> Entry<'a> {
                 "a mount that is not a bind mount needs a type",
             ));
         }
-        check_proc(&target, kind, options.bind.is_some())
-            .map_err(|e| e.field(field("destination")))?;
+        if !options.remount {
+            check_proc(&target, kind, options.bind.is_some())
+                .map_err(|e| e.field(field("destination")))?;
+        }
         check_ids(&options, context).map_err(|e| e.field(field("options")))?;
         let idmap = super::idmap::idmap(index, entry, &options, context)?;
         Ok(Entry {
@@ -284,14 +286,15 @@ impl<'a> Entry<'a> {
         Ok(())
     }
 
-    /// The kernel gives a new sysfs, mqueue or procfs only to who owns the network, IPC or pid namespace. Where that is the host's, so is the filesystem,
-    /// unless it has options of its own (`hidepid=`).
+    /// The kernel gives a new sysfs, mqueue or procfs only to who owns the network, IPC or pid namespace. Queues and processes of the host are shown only to
+    /// who shares them; with options of its own (`hidepid=`) a filesystem is another than the host's.
     fn instead(&self, context: &Context<'_>) -> Option<CString> {
         if !context.namespaces.has(CLONE_NEWUSER) || !self.options.data.is_empty() {
             return None;
         }
         match self.fstype.as_str() {
-            "sysfs" if !context.namespaces.has(CLONE_NEWNET) => Some(c"/sys".to_owned()),
+            // Also a new network namespace is no help where the host's /sys is covered in part, as in a container.
+            "sysfs" => Some(c"/sys".to_owned()),
             "mqueue" if !context.namespaces.has(CLONE_NEWIPC) => Some(c"/dev/mqueue".to_owned()),
             "proc" if !context.namespaces.has(CLONE_NEWPID) => Some(c"/proc".to_owned()),
             _ => None,

@@ -7,32 +7,38 @@ use crate::error::{Error, Result};
 use kernel::mount::MOUNT_ATTR_RDONLY;
 use kernel::process::{CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUSER};
 
-/// Whether a new mount has a superblock to itself. The kernel has but one of most of its own filesystems, for the machine or for a namespace, however
-/// often they are mounted: what a remount does to that one, it does to the host's mounts as well.
+/// Whether a new mount has a superblock to itself. Of most of its own filesystems, and of a disk, the kernel has but one, for the machine or for a namespace,
+/// however often they are mounted: what a remount does to that one, it does to the host's mounts as well.
 fn is_own(mount: &Mount, namespaces: &Namespaces) -> bool {
-    match mount.fstype.to_bytes() {
+    let new = match mount.fstype.to_bytes() {
+        b"bpf" | b"devpts" | b"fuse" | b"hugetlbfs" | b"overlay" | b"proc" | b"ramfs"
+        | b"tmpfs" => true,
         b"sysfs" => namespaces.new & CLONE_NEWNET != 0,
         b"mqueue" => namespaces.new & CLONE_NEWIPC != 0,
-        b"binfmt_misc" | b"cgroup" | b"cgroup2" | b"configfs" | b"debugfs" | b"devtmpfs"
-        | b"efivarfs" | b"fusectl" | b"nfsd" | b"pstore" | b"resctrl" | b"rpc_pipefs"
-        | b"securityfs" | b"selinuxfs" | b"smackfs" | b"tracefs" => false,
-        _ => mount.instead.is_none(),
-    }
+        _ => false,
+    };
+    new && mount.instead.is_none()
 }
 
-/// The filesystem that these steps have mounted on `target`, if it is a new one and nothing else has been mounted there or above since.
-fn mounted<'a>(steps: &'a [Step], target: &[u8]) -> Option<&'a Mount> {
-    let hides = |path: &[u8]| {
-        let rest = target.strip_prefix(path);
-        rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || path == b"/")
-    };
-    steps.iter().rev().find_map(|step| match &step.op {
-        Op::Mount(m) if hides(m.target.to_bytes()) => {
-            Some((m.target.to_bytes() == target).then_some(&**m))
+/// The filesystem that these steps have mounted on `target`, and whether it is still the container's own that is found there. A link in the image can lead
+/// whatever is mounted later to that place: from then on, that is not certain.
+fn mounted<'a>(
+    steps: &'a [Step],
+    target: &[u8],
+    namespaces: &Namespaces,
+) -> Option<(&'a Mount, bool)> {
+    let mut certain = true;
+    for step in steps.iter().rev() {
+        match &step.op {
+            Op::Mount(m) if m.target.to_bytes() == target => {
+                return Some((m, certain && is_own(m, namespaces)));
+            }
+            Op::Mount(m) => certain &= is_own(m, namespaces),
+            Op::Bind(_) => certain = false,
+            _ => {}
         }
-        Op::Bind(b) if hides(b.target.to_bytes()) => Some(None),
-        _ => None,
-    })?
+    }
+    None
 }
 
 /// Keeps a remount that comes after these steps from reaching the host.
@@ -44,8 +50,8 @@ pub(super) fn restrict(
     steps: &[Step],
     namespaces: &Namespaces,
 ) -> Result<()> {
-    let mount = mounted(steps, remount.target.to_bytes());
-    if !remount.bind && !mount.is_some_and(|m| is_own(m, namespaces)) {
+    let mount = mounted(steps, remount.target.to_bytes(), namespaces);
+    if !remount.bind && !mount.is_some_and(|(_, own)| own) {
         remount.bind = true;
         if let Some(data) = &remount.data {
             let (data, target) = (data.to_string_lossy(), remount.target.to_string_lossy());
@@ -55,9 +61,8 @@ pub(super) fn restrict(
             return Err(Error::invalid("", why).hint("leave it out"));
         }
     }
-    let not_ours = mount
-        .and_then(|m| m.instead.as_ref())
-        .is_some_and(|i| i.read_only);
+    let instead = mount.and_then(|(m, _)| m.instead.as_ref());
+    let not_ours = instead.is_some_and(|i| i.read_only);
     if not_ours && namespaces.has(CLONE_NEWUSER) {
         remount.attributes.set |= MOUNT_ATTR_RDONLY;
         remount.attributes.clear &= !MOUNT_ATTR_RDONLY;
@@ -127,27 +132,28 @@ mod tests {
         };
         for (steps, target, new, own) in [
             (&[mount("tmpfs", "/t", false)][..], "/t", 0, true),
+            (
+                &[mount("tmpfs", "/t", false), mount("proc", "/p", false)],
+                "/t",
+                0,
+                true,
+            ),
             (&[mount("tmpfs", "/t", false), bind("/t")], "/t", 0, false),
             (
-                &[mount("tmpfs", "/a/t", false), bind("/a")],
-                "/a/t",
+                &[mount("tmpfs", "/t", false), bind("/link")],
+                "/t",
                 0,
                 false,
             ),
             (
-                &[mount("tmpfs", "/a/t", false), bind("/a/t/x")],
-                "/a/t",
+                &[mount("tmpfs", "/t", false), mount("mqueue", "/link", false)],
+                "/t",
                 0,
-                true,
-            ),
-            (
-                &[mount("tmpfs", "/a/t", false), bind("/a/te")],
-                "/a/t",
-                0,
-                true,
+                false,
             ),
             (&[bind("/t"), mount("tmpfs", "/t", false)], "/t", 0, true),
             (&[mount("tmpfs", "/t", false)], "/t/below", 0, false),
+            (&[mount("ext4", "/t", false)], "/t", 0, false),
             (&[], "/", 0, false),
             (&[mount("sysfs", "/sys", false)], "/sys", CLONE_NEWNET, true),
             (
