@@ -66,11 +66,19 @@ impl Container {
     /// [`Kind::NotFound`], or a damaged record.
     pub fn open(root: &Path, id: &str) -> Result<Container> {
         let mut dir = StateDir::open(root, id)?;
-        let record = dir.load().map_err(|e| match e.os_error() {
+        let record = match dir.load() {
             // Made so recently that nothing is written yet, or half removed.
-            Some(Errno::ENOENT) => Error::no_container(id),
-            _ => e,
-        })?;
+            Err(e) if e.os_error() == Some(Errno::ENOENT) => return Err(Error::no_container(id)),
+            // Who makes a container has its lock, and may be kept from writing for longer than it is worth to wait.
+            Err(e) if e.os_error().is_none() && dir.is_blank() => {
+                if !dir.try_lock(false)? {
+                    return Err(Error::no_container(id));
+                }
+                dir.unlock();
+                dir.load()?
+            }
+            other => other?,
+        };
         Ok(Container { dir, record })
     }
 

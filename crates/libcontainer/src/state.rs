@@ -286,6 +286,11 @@ impl StateDir {
         Ok(record)
     }
 
+    /// Whether [`StateDir::load`] has found nothing in the record.
+    pub fn is_blank(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     /// The first line of what [`StateDir::load`] has read.
     pub fn intent(&self) -> Result<Record> {
         self.decode(self.lines.first())

@@ -97,6 +97,28 @@ fn a_line_counts_when_it_is_complete() {
 }
 
 #[test]
+fn what_is_being_written_is_no_container_yet() {
+    let (root, dir, _) = making("blank");
+    let kind = || {
+        crate::lifecycle::Container::open(&root, "c")
+            .map(|_| ())
+            .map_err(|e| e.kind())
+    };
+    let file = dir.path().join("state.json");
+    assert_eq!(kind(), Err(Kind::NotFound));
+    for torn in ["", "{"] {
+        std::fs::write(&file, torn).unwrap();
+        assert_eq!(kind(), Err(Kind::NotFound), "{torn:?}");
+    }
+    // Nobody is writing any more.
+    dir.unlock();
+    assert_eq!(kind(), Err(Kind::Failed));
+    assert!(dir.try_lock(true).unwrap());
+    dir.remove().unwrap();
+    std::fs::remove_dir(root).unwrap();
+}
+
+#[test]
 fn a_record_that_is_too_large_to_be_read_is_not_written() {
     let (root, mut dir, mut record) = making("large");
     record
